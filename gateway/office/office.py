@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import getpass
 import json
+import random
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import nats.errors
 from nats.aio.client import Client
@@ -19,7 +21,9 @@ from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import EVENTS
 from gateway.office.chain_folder import OFFICE, ChainFolder
 
-CONNECT_TIMEOUT_S: Final = 10
+CONNECT_TIMEOUT_S: Final = 12
+ATTEMPT_TIMEOUT_S: Final = 3
+"""How long it is tried to connect at one server, and at others if that one refuses. A handshake has 2 s of it."""
 REQUEST_TIMEOUT_S: Final = 20.0
 """How long a request takes at most. A stream needs some seconds to choose a new leader."""
 RECONNECT_INTERVAL_S: Final = 1
@@ -123,41 +127,59 @@ def translated(folder: ChainFolder) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _open(folder: ChainFolder, files: CredentialFiles) -> AsyncIterator[Client]:
     credentials = load_credentials(files)
-    client = Client()
+    servers = random.sample(folder.plan.servers, len(folder.plan.servers))
+    with translated(folder):
+        client = await connect_client(servers, credentials, name=OFFICE, ping_interval=PING_INTERVAL_S)
     try:
-        with translated(folder):
-            await _connect(client, folder.plan.servers, credentials)
         yield client
     finally:
-        # One whose other end is silent is left to the system.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await client.close()
+        await _close(client)
 
 
-async def _connect(client: Client, servers: Sequence[str], credentials: UserCredentials) -> None:
-    """Connect. Once that has worked, the client comes back by itself after each loss.
+async def connect_client(servers: Sequence[str], credentials: UserCredentials, **options: Any) -> Client:
+    """Connect to the first of the servers that answers, in their order. After a loss the client comes back by itself.
 
-    Raises the errors of the client library, and what failed last if no server takes the head office in time.
+    `options` are more of those of the client library. It waits for ever to end a handshake that a server does not
+    answer, so each attempt has a limit and a new client. Raises the errors of the library, and what failed last if no
+    server takes the user in time.
     """
     failures: list[Exception] = []
 
     async def note_error(error: Exception) -> None:
         failures[:] = [error]
 
+    order = deque(f"tls://{server}" for server in servers)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await client.connect(
-                [f"tls://{server}" for server in servers],
-                name=OFFICE,
-                tls=credentials.tls,
-                tls_handshake_first=True,
-                signature_cb=credentials.sign,
-                user_jwt_cb=lambda: credentials.token,
-                reconnect_time_wait=RECONNECT_INTERVAL_S,
-                max_reconnect_attempts=-1,  # until it is closed
-                ping_interval=PING_INTERVAL_S,
-                error_cb=note_error,
-            )
+            while True:
+                client = Client()
+                try:
+                    async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                        await client.connect(
+                            [*order],
+                            dont_randomize=True,
+                            tls=credentials.tls,
+                            tls_handshake_first=True,
+                            signature_cb=credentials.sign,
+                            user_jwt_cb=lambda: credentials.token,
+                            reconnect_time_wait=RECONNECT_INTERVAL_S,
+                            max_reconnect_attempts=-1,  # until it is closed
+                            **{"error_cb": note_error} | options,
+                        )
+                except TimeoutError:
+                    order.rotate(-1)
+                    await _close(client)
+                except BaseException:
+                    await _close(client)
+                    raise
+                else:
+                    return client
     except TimeoutError as exc:
         raise failures[0] if failures else exc from exc
+
+
+async def _close(client: Client) -> None:
+    """Close a connection. One whose other end is silent is left to the system."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await client.close()

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from firmware_tools.language import message
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
 from gateway.office.desired import DesiredBucket, DesiredDocument, Parts
 from gateway.office.office import Office
@@ -92,6 +93,9 @@ class RolloutRun:
         except _HolderLost:
             self._is_loaded = False
             return (await self._store.get(self._id))[0]
+        except HeadOfficeUnavailable:
+            self._is_loaded = False  # whether the last change was stored, nobody knows
+            raise
 
     async def release(self) -> None:
         """Let another process take over at once."""

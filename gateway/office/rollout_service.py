@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from gateway.errors import GatewayError
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.office import Office
 from gateway.office.rollout_documents import ACTIVE, Rollout
 from gateway.office.rollout_run import LEASE_S, TICK_S, RolloutRun
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shops import ShopList
+
+MAX_AWAY_S: Final = 120.0
+"""How long the servers can be away until who watches a roll-out is told. When one dies, others need some seconds."""
 
 
 async def follow_rollout(
@@ -24,16 +29,23 @@ async def follow_rollout(
 ) -> Rollout:
     """Advance a roll-out, or watch another process do it, until there is nothing to do any more; return it then.
 
-    If this is cancelled, it stands as it is: any other process goes on with it. Raises `HeadOfficeUnavailable`,
-    `NotFound`, `Conflict` and `StateError`.
+    If this is cancelled, it stands as it is: any other process goes on with it. Raises `NotFound`, `Conflict`,
+    `StateError`, and `HeadOfficeUnavailable` if the servers are away for long.
     """
     run = RolloutRun(office, shops, rollout_id, lease_s=lease_s)
+    seen_at = time.monotonic()
     try:
         while True:
-            rollout = await run.step()
-            on_progress(rollout)
-            if rollout.state not in ACTIVE:
-                return rollout
+            try:
+                rollout = await run.step()
+            except HeadOfficeUnavailable:
+                if time.monotonic() - seen_at > MAX_AWAY_S:
+                    raise
+            else:
+                seen_at = time.monotonic()
+                on_progress(rollout)
+                if rollout.state not in ACTIVE:
+                    return rollout
             await asyncio.sleep(tick_s)
     finally:
         with contextlib.suppress(GatewayError):

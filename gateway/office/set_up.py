@@ -13,6 +13,8 @@ from gateway.office.streams import list_streams, make_stream
 LEADER_TIMEOUT_S: Final = 30.0
 """How long servers that have just been started take at most to choose a leader."""
 _RETRY_INTERVAL_S: Final = 0.5
+_REQUEST_TIMEOUT_S: Final = 5.0
+"""How long one request takes at most: servers that have just been started lose some, and it is safe to ask again."""
 
 
 async def set_up(office: Office) -> Sequence[str]:
@@ -22,11 +24,12 @@ async def set_up(office: Office) -> Sequence[str]:
     started are waited for. Raises `HeadOfficeUnavailable`.
     """
     give_up_at = time.monotonic() + LEADER_TIMEOUT_S
+    jetstream = office.client.jetstream(timeout=_REQUEST_TIMEOUT_S)
     waiting, touched = [*list_streams(office.folder.plan.replicas)], list[str]()
     while waiting:
         try:
             with translated(office.folder):
-                if await make_stream(office.jetstream, waiting[0]):
+                if await make_stream(jetstream, waiting[0]):
                     touched.append(str(waiting[0].name))
                 del waiting[0]
         except HeadOfficeUnavailable:

@@ -1,9 +1,10 @@
 """Benchmark: what the link to the head office costs a shop, beside a gateway without it and the client library alone.
 
 `python tests/benchmarks/fleet_link.py [--seconds N] [--events N]`. The head office is a cluster of three servers on
-loopback. First two gateways do nothing for a while, one with the link. Then tills hand over orders to both in turns,
-while the link catches up with many events. At last the events of one log are sent in turns by the link and by a loop
-that does the same with the client library alone and remembers nothing; the best of some rounds.
+loopback. First two gateways do nothing for a while, one with the link: with HTTPS, as the package sets it up, and
+without, where nothing else needs the library that signs with the shop's key. Then tills hand over orders to both in
+turns, while the link catches up with many events. At last the events of one log are sent in turns by the link and by a
+loop that does the same with the client library alone and remembers nothing; the best of some rounds.
 """
 
 import argparse
@@ -36,22 +37,24 @@ BACKLOG, ORDERS = 40_000, 1000
 MAX_MEMORY_MB, MAX_CPU_SHARE, MAX_WAIT_RATIO, MAX_CPU_RATIO = 12.0, 0.01, 1.05, 1.5
 
 
-def make_files(where: Path, office: HeadOffice | None) -> GatewayFiles:
-    """Make the settings of a gateway as the package has them, with HTTPS; with the link if there is a head office."""
+def make_files(where: Path, office: HeadOffice | None, *, https: bool = True) -> GatewayFiles:
+    """Make the settings of a gateway, with HTTPS as the package has them; with the link if there is a head office."""
     files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
-    text = files.config.read_text(encoding="utf-8")
-    files.config.write_text(
-        text.replace("[server]\n", f"[server]\nhttps_port = {find_free_port()}\n"), encoding="utf-8"
-    )
+    if https:
+        text = files.config.read_text(encoding="utf-8")
+        files.config.write_text(
+            text.replace("[server]\n", f"[server]\nhttps_port = {find_free_port()}\n"), encoding="utf-8"
+        )
     if office is not None:
         with files.config.open("a", encoding="utf-8") as config:
             config.write(office.section("shop-1"))
     return files
 
 
-def measure_quiet(where: Path, office: HeadOffice, seconds: float) -> tuple[float, float]:
+def measure_quiet(where: Path, office: HeadOffice, seconds: float, *, https: bool) -> tuple[float, float]:
     """Return by how much a quiet gateway with the link has more memory, in MB, and uses more of a core."""
-    linked, alone = make_files(where / "linked", office), make_files(where / "alone", None)
+    where.mkdir()
+    linked, alone = make_files(where / "linked", office, https=https), make_files(where / "alone", None, https=https)
     with linked.gateway() as with_link, alone.gateway() as without:
         time.sleep(SETTLE_S)
         begun = with_link.cpu_s, without.cpu_s
@@ -60,7 +63,8 @@ def measure_quiet(where: Path, office: HeadOffice, seconds: float) -> tuple[floa
         memory = with_link.resident_mb, without.resident_mb
         services = linked.call("GET", "/api/v1/status")["services"]
     assert [one["state"] for one in services if one["name"] == "head office link"] == ["running"]
-    print(f"{'quiet gateway':<28} {'with link':>10} {'without':>10} {'more':>8}")
+    name = f"quiet, {'with' if https else 'without'} HTTPS"
+    print(f"{name:<28} {'with link':>10} {'without':>10} {'more':>8}")
     print(f"{'resident memory, MB':<28} {memory[0]:>10.1f} {memory[1]:>10.1f} {memory[0] - memory[1]:>8.1f}")
     shares = [100 * one / seconds for one in used]
     print(f"{'processor, % of a core':<28} {shares[0]:>10.2f} {shares[1]:>10.2f} {shares[0] - shares[1]:>8.2f}")
@@ -173,14 +177,17 @@ async def measure(where: Path, seconds: float, count: int) -> list[str]:
     office = HeadOffice(where / "office", *(f"shop-{number}" for number in range(1, 2 * ROUNDS + 2)))
     try:
         await office.start()
-        memory, share = await asyncio.to_thread(measure_quiet, where, office, seconds)
+        quiet = [
+            await asyncio.to_thread(measure_quiet, where / f"quiet-{https}", office, seconds, https=https)
+            for https in (True, False)
+        ]
         wait = await asyncio.to_thread(measure_orders, where, office)
         ratio = await measure_sending(where, office, count)
     finally:
         await office.stop()
     kept = {
-        "memory": memory <= MAX_MEMORY_MB,
-        "processor": share <= MAX_CPU_SHARE,
+        "memory": max(memory for memory, _ in quiet) <= MAX_MEMORY_MB,
+        "processor": max(share for _, share in quiet) <= MAX_CPU_SHARE,
         "orders": wait <= MAX_WAIT_RATIO,
         "sending": ratio <= MAX_CPU_RATIO,
     }

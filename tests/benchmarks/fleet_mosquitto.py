@@ -1,10 +1,11 @@
 """Benchmark: what a Mosquitto bridge loses that does the job of the link, under the same kills.
 
-`python tests/benchmarks/fleet_mosquitto.py [--kills N]`. In a shop something happens a hundred times a second; what
-the shop's own store has acknowledged has to reach the head office. The shop's process and a server of the head office
-are killed with -9 in turns and started again. The link has its event log and three NATS servers; the bridge has a
-Mosquitto in the shop and one at the head office with persistence, QoS 1 and sessions that stay. It does so once as
-Mosquitto comes, which saves every 30 minutes, and once saving after each change. Needs Debian's mosquitto.
+`python tests/benchmarks/fleet_mosquitto.py [--kills N]`. A till in a shop hands over the same events to each of them,
+one each 20 ms, and each until the shop's own store has acknowledged it; they have to reach the head office. At the
+same moments the shop's process and a server of the head office are killed with -9 in turns, and started again half a
+second later. The link is that of a gateway, with its event log and three NATS servers; the bridge has a Mosquitto in
+the shop and one at the head office with persistence, QoS 1 and sessions that stay. It does so once as Mosquitto comes,
+which saves every 30 minutes, and once saving after each change. Needs Debian's mosquitto.
 """
 
 import argparse
@@ -18,26 +19,45 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import aiohttp
 import nats.errors
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.protocol.signing import add_signature
+from gateway.simulator.account import APP_ID, SECRET_KEY
+from gateway.simulator.cloud_authority import CloudCertificateAuthority
 from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import folder
-from tests.fleet.chain_run import Crowd
-from tests.fleet.cluster import HeadOffice
-from tests.fleet.hosts import LoneHost
+from tests.fleet.cluster import HeadOffice, Node
+from tests.outbox.process import GatewayProcess
 
-INTERVAL_S: Final = 0.01
-"""How long a shop waits between two events, on average."""
+INTERVAL_S: Final = 0.02
+"""How long it is from one event to the next."""
+KILL_INTERVAL_S: Final = 3.0
+"""How long it is from one kill to the next."""
+DOWN_S: Final = 0.5
+"""How long what was killed is off."""
 QUIET_S: Final = 15.0
 """How long nothing arrives before the rest counts as lost."""
 SHOP: Final = "shop-1"
+
+
+class Kill(NamedTuple):
+    """Something that dies."""
+
+    at_s: float
+    """When, since the first event."""
+    in_shop: bool
+    """Whether it is the shop's process; else it is a server of the head office."""
+    node: int
+    """Which server, where there are three."""
 
 
 class Contestant(ABC):
@@ -47,23 +67,27 @@ class Contestant(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Start everything; from now on something happens in the shop."""
+        """Start everything."""
 
     @abstractmethod
-    async def kill_shop(self) -> None:
-        """Kill the shop's process and start it again."""
+    async def offer(self, number: int) -> None:
+        """Hand over an event in the shop, until it is acknowledged."""
 
     @abstractmethod
-    async def kill_office(self, dice: random.Random) -> None:
-        """Kill a server of the head office and start it again."""
+    async def kill(self, kill: Kill) -> None:
+        """Kill what is to die."""
 
     @abstractmethod
-    async def settle(self) -> None:
-        """Let nothing more happen in the shop, and wait until nothing more arrives."""
+    async def revive(self, kill: Kill) -> None:
+        """Start it again."""
 
     @abstractmethod
-    async def count(self) -> tuple[set[str], Counter[str]]:
-        """Return what was acknowledged in the shop, and how often each arrived."""
+    async def count_arrived(self) -> int:
+        """Return how many messages have arrived so far; those that came again count."""
+
+    @abstractmethod
+    async def list_arrived(self) -> list[int]:
+        """Return the number of each event that has arrived, as often as it came."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -71,47 +95,66 @@ class Contestant(ABC):
 
 
 class Link(Contestant):
-    """The link of the gateway, and three servers."""
+    """The link of a gateway, and three servers."""
 
     name = "link"
 
     def __init__(self, where: Path) -> None:
         (where / "office").mkdir()
         self._office = HeadOffice(where / "office", SHOP)
-        self._crowd = Crowd(0, where, {SHOP: self._office.settings(SHOP).model_dump()}, LoneHost())
+        account = f'app_id = "{APP_ID}"\nsecret_key = "{SECRET_KEY}"'
+        cloud = f'[cloud]\nbase_url = "https://127.0.0.1:{find_free_port()}/openapi"\n{account}\n'
+        self._gateway = GatewayProcess(where / "gateway", cloud, CloudCertificateAuthority.create().ca_pem)
+        with self._gateway.config.open("a", encoding="utf-8") as config:
+            config.write(self._office.section(SHOP, people=True))
+        self._till: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         await self._office.start()
-        await self._crowd.open(interval_s=INTERVAL_S)
+        await self._gateway.start()
+        self._till = aiohttp.ClientSession(self._gateway.url, timeout=aiohttp.ClientTimeout(total=5))
 
-    async def kill_shop(self) -> None:
-        await self._crowd.end()
-        await self._crowd.open(interval_s=INTERVAL_S)
+    async def offer(self, number: int) -> None:
+        assert self._till is not None
+        while True:
+            payload = json.dumps({"face_id": str(number), "text": "x" * 200})
+            fields = add_signature(
+                {"event": "2001", "payload": payload},
+                app_id=APP_ID,
+                key=SECRET_KEY,
+                timestamp=int(time.time()),
+                random=f"{random.randrange(10**9):09}",
+            )
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with self._till.post("/hooks/cloud", data=fields) as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.02)
 
-    async def kill_office(self, dice: random.Random) -> None:
-        node = dice.choice(self._office.nodes)
-        await node.kill()
-        await asyncio.sleep(0.5)
-        await node.start()
+    async def kill(self, kill: Kill) -> None:
+        await (self._gateway.kill() if kill.in_shop else self._node(kill).kill())
 
-    async def settle(self) -> None:
-        await self._crowd.end()
-        await self._crowd.open(interval_s=1e9)
-        last, since = -1, time.monotonic()
-        while time.monotonic() - since < QUIET_S:
-            with contextlib.suppress(nats.errors.Error):
-                if (count := len(await self._office.read_events(SHOP))) > last:
-                    last, since = count, time.monotonic()
-            await asyncio.sleep(1)
+    async def revive(self, kill: Kill) -> None:
+        await (self._gateway.spawn() if kill.in_shop else self._node(kill).start())
 
-    async def count(self) -> tuple[set[str], Counter[str]]:
-        acknowledged = {line.partition(" ")[2] for line in self._crowd.lines}
-        return acknowledged, Counter(event["id"] for _, event in await self._office.read_events(SHOP))
+    async def count_arrived(self) -> int:
+        return len(await self.list_arrived())
+
+    async def list_arrived(self) -> list[int]:
+        while True:
+            with contextlib.suppress(nats.errors.Error):  # while the servers choose a leader, nobody can read
+                events = await self._office.read_events(SHOP)
+                return [int(event["data"]["face_id"]) for _, event in events if "face_id" in event["data"]]
+            await asyncio.sleep(0.2)
 
     async def stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            await self._crowd.end()
+        if self._till is not None:
+            await self._till.close()
+        await self._gateway.discard()
         await self._office.stop()
+
+    def _node(self, kill: Kill) -> Node:
+        return self._office.nodes[kill.node]
 
 
 class Broker:
@@ -145,8 +188,7 @@ class Broker:
             )
 
     async def kill(self) -> None:
-        assert self._process is not None
-        if self._process.returncode is None:
+        if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
@@ -170,10 +212,8 @@ class Bridge(Contestant):
             "restart_timeout 1",
             "bridge_protocol_version mqttv311",
         )
-        self._acknowledged: set[str] = set()
-        self._arrived: Counter[str] = Counter()
+        self._arrived: list[int] = []
         self._lock = threading.Lock()
-        self._ended = threading.Event()
         self._reader = Client(
             CallbackAPIVersion.VERSION2, client_id="office-reader", clean_session=False, protocol=MQTTv311
         )
@@ -183,7 +223,6 @@ class Bridge(Contestant):
         self._taken: set[int] = set()
         """The numbers of messages that the broker has acknowledged."""
         self._writer.on_publish = lambda _, __, number, ___, ____: self._taken.add(number)
-        self._thread = threading.Thread(target=self._happen)
 
     async def start(self) -> None:
         await self._office.start()
@@ -192,29 +231,26 @@ class Bridge(Contestant):
             client.reconnect_delay_set(1, 1)
             client.connect_async("127.0.0.1", broker.port)
             client.loop_start()
-        self._thread.start()
 
-    async def kill_shop(self) -> None:
-        await self._shop.kill()
-        await self._shop.start()
+    async def offer(self, number: int) -> None:
+        payload = json.dumps({"id": number, "text": "x" * 200})
+        sent = self._writer.publish("shop/event", payload, qos=1)  # the client sends it again when it is connected
+        while sent.mid not in self._taken:
+            await asyncio.sleep(0.001)
+        self._taken.clear()
 
-    async def kill_office(self, dice: random.Random) -> None:
-        await self._office.kill()
-        await asyncio.sleep(0.5)
-        await self._office.start()
+    async def kill(self, kill: Kill) -> None:
+        await self._broker(kill).kill()
 
-    async def settle(self) -> None:
-        self._ended.set()
-        await asyncio.to_thread(self._thread.join)
-        last, since = -1, time.monotonic()
-        while time.monotonic() - since < QUIET_S:
-            if (count := sum(self._arrived.values())) > last:
-                last, since = count, time.monotonic()
-            await asyncio.sleep(1)
+    async def revive(self, kill: Kill) -> None:
+        await self._broker(kill).start()
 
-    async def count(self) -> tuple[set[str], Counter[str]]:
+    async def count_arrived(self) -> int:
+        return len(self._arrived)
+
+    async def list_arrived(self) -> list[int]:
         with self._lock:
-            return set(self._acknowledged), Counter(self._arrived)
+            return [*self._arrived]
 
     async def stop(self) -> None:
         for client in (self._reader, self._writer):
@@ -223,44 +259,67 @@ class Bridge(Contestant):
         await self._shop.kill()
         await self._office.kill()
 
-    def _happen(self) -> None:
-        """Publish until told to end, each event when the one before is acknowledged."""
-        dice, number = random.Random(), 0
-        while not self._ended.wait(dice.expovariate(1 / INTERVAL_S)):
-            number += 1
-            payload = json.dumps({"id": str(number), "text": "x" * 200})
-            sent = self._writer.publish("shop/event", payload, qos=1)  # the client keeps it while there is no broker
-            while sent.mid not in self._taken and not self._ended.is_set():
-                time.sleep(0.001)
-            if sent.mid in self._taken:
-                self._taken.clear()
-                self._acknowledged.add(str(number))
+    def _broker(self, kill: Kill) -> Broker:
+        return self._shop if kill.in_shop else self._office
 
     def _take(self, _: Client, __: object, message: MQTTMessage) -> None:
         with self._lock:
-            self._arrived[json.loads(message.payload)["id"]] += 1
+            self._arrived.append(json.loads(message.payload)["id"])
 
 
-async def compete(contestant: Contestant, kills: int) -> int:
-    """Return how many acknowledged events did not arrive."""
+def plan_kills(count: int) -> Sequence[Kill]:
+    """Return what dies when: the same for all."""
     dice = random.Random(1)
-    await contestant.start()
+    return [
+        Kill(KILL_INTERVAL_S * (number + 1) + dice.uniform(0, 1), number % 2 == 0, dice.randrange(3))
+        for number in range(count)
+    ]
+
+
+async def compete(contestant: Contestant, kills: Sequence[Kill]) -> int:
+    """Return how many acknowledged events did not arrive."""
+    events = int((kills[-1].at_s + KILL_INTERVAL_S) / INTERVAL_S)
     try:
+        await contestant.start()
         await asyncio.sleep(3)
-        for number in range(kills):
-            await asyncio.sleep(dice.uniform(1, 2))
-            await (contestant.kill_office(dice) if number % 2 else contestant.kill_shop())
-        await contestant.settle()
-        acknowledged, arrived = await contestant.count()
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(offer_all(contestant, events, began))
+            group.create_task(kill_all(contestant, kills, began))
+        last, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET_S:
+            if (count := await contestant.count_arrived()) > last:
+                last, since = count, time.monotonic()
+            await asyncio.sleep(1)
+        arrived = Counter(await contestant.list_arrived())
     finally:
         await contestant.stop()
-    lost = len(acknowledged - set(arrived))
-    doubles = sum(arrived.values()) - len(arrived)
-    print(f"{contestant.name:<42} {kills:>6} {len(acknowledged):>13} {lost:>6} {doubles:>8}", flush=True)
+    lost, doubles = events - len(arrived), arrived.total() - len(arrived)
+    print(f"{contestant.name:<42} {len(kills):>6} {events:>13} {lost:>6} {doubles:>8}", flush=True)
     return lost
 
 
-async def measure(where: Path, kills: int) -> int:
+async def offer_all(contestant: Contestant, events: int, began: float) -> None:
+    """Hand over each event when it is time, or as soon as those before it are acknowledged."""
+    for number in range(events):
+        await wait_until(began + number * INTERVAL_S)
+        await contestant.offer(number)
+
+
+async def kill_all(contestant: Contestant, kills: Sequence[Kill], began: float) -> None:
+    for kill in kills:
+        await wait_until(began + kill.at_s)
+        await contestant.kill(kill)
+        await wait_until(began + kill.at_s + DOWN_S)
+        await contestant.revive(kill)
+
+
+async def wait_until(time_s: float) -> None:
+    """Wait until the monotonic clock shows a time."""
+    await asyncio.sleep(max(0.0, time_s - time.monotonic()))
+
+
+async def measure(where: Path, kills: Sequence[Kill]) -> int:
     """Return how many events the link has lost."""
     print(f"{'':<42} {'kills':>6} {'acknowledged':>13} {'lost':>6} {'doubles':>8}")
     contestants: list[Contestant] = [
@@ -284,7 +343,7 @@ def main() -> None:
     if shutil.which("mosquitto") is None:
         sys.exit("mosquitto is not installed")
     with folder() as where:
-        lost = asyncio.run(measure(where, arguments.kills))
+        lost = asyncio.run(measure(where, plan_kills(arguments.kills)))
     sys.exit(f"missed: the link has lost {lost} events" if lost else 0)
 
 

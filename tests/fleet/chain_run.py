@@ -1,8 +1,9 @@
 """A chain that goes through what chains go through: kills, cut lines, days without a head office.
 
-`python -m tests.fleet.chain_run FOLDER --shops N --processes N --seconds S [--seed N] [--hosts]` runs three servers,
-many shops and a reader, and prints as JSON what came of it. With `--hosts` each server and each process with shops is
-a host of its own, whose line is cut, too; then it must run in namespaces of its own (`tests.fleet.hosts.UNSHARE`).
+`python -m tests.fleet.chain_run FOLDER --shops N --processes N --seconds S [--longest S] [--seed N] [--hosts]` runs
+three servers, many shops and a reader, and prints as JSON what came of it. With `--hosts` each server and each process
+with shops is a host of its own, whose line is cut, too; then it must run in namespaces of its own
+(`tests.fleet.hosts.UNSHARE`).
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -40,8 +41,12 @@ COMMANDERS: Final = 3
 NEVER_S: Final = 1e9
 PATIENCE_S: Final = 120
 """How long nothing may arrive before it counts as missing."""
+LOOK_INTERVAL_S: Final = 0.5
+"""How often the stream is looked at."""
 SHORTEST_WINDOW_S: Final = 0.1
 """The shortest time for which the servers can remember ids."""
+Trouble = Callable[[], Awaitable[None]]
+"""Makes trouble once."""
 
 
 @dataclass
@@ -65,11 +70,11 @@ class Outcome:
     not_read: list[str] = field(default_factory=list)
     """Those that the reader does not have."""
     commands: Counter[str] = field(default_factory=Counter)
-    """How many commands had which outcome."""
+    """How many commands had which outcome; each of them was answered."""
     acted_twice: list[str] = field(default_factory=list)
     """Those that a shop acted on more than once."""
     not_acted: list[str] = field(default_factory=list)
-    """Those that a shop has answered and not acted on."""
+    """Those that a shop said it has done and has not acted on."""
     catch_up_s: float = 0
     """How long it took after the days without a line until the stream had everything."""
 
@@ -133,8 +138,12 @@ class Crowd(Child):
 class ChainRun:
     """A head office, its shops and a reader."""
 
-    def __init__(self, folder: Path, shops: int, processes: int, hosts: Hosts, dice: random.Random) -> None:
+    def __init__(
+        self, folder: Path, shops: int, processes: int, hosts: Hosts, dice: random.Random, longest_s: float
+    ) -> None:
+        """Take how long a line is cut at most, in seconds; a server is frozen half, and dead a third as long."""
         self._folder = folder
+        self._longest_s = longest_s
         self._hosts = hosts
         self._dice = dice
         self.outcome = Outcome()
@@ -165,41 +174,53 @@ class ChainRun:
             async with asyncio.TaskGroup() as group:
                 for number in range(COMMANDERS):
                     group.create_task(self._command(number, ended))
-                await self._trouble(seconds)
+                async with asyncio.TaskGroup() as lanes:
+                    lanes.create_task(self._trouble(self._server_trouble, seconds))
+                    lanes.create_task(self._trouble(self._shop_trouble, seconds))
                 ended.set()
-            await self._settle()
-            stored = await self._read_stream()
+            stored = await self._settle()
             self.outcome.doubles = len(stored) - len(set(stored))
-            await self._be_offline_for_days()
-            stored = await self._read_stream()
+            stored = await self._be_offline_for_days()
             self.outcome.doubles_after_days = len(stored) - len(set(stored)) - self.outcome.doubles
             await self._judge(set(stored))
         finally:
             await self._office.stop()
 
-    async def _trouble(self, seconds: float) -> None:
-        """Kill and cut in whole rounds, and never more servers at a time than the cluster can lose."""
+    @property
+    def _server_trouble(self) -> Sequence[Trouble]:
+        """What happens to servers: one thing at a time, since a cluster of three can lose one."""
+        cut = [self._cut_server] if self._hosts.can_cut else []
+        return [self._kill_server, self._freeze_server, *cut]
+
+    @property
+    def _shop_trouble(self) -> Sequence[Trouble]:
+        """What happens to shops and the reader meanwhile."""
+        cut = [self._cut_shops] if self._hosts.can_cut else []
+        return [self._kill_shops, self._kill_reader, *cut]
+
+    async def _trouble(self, kinds: Sequence[Trouble], seconds: float) -> None:
+        """Make trouble in whole rounds, so that there is each kind, however slow the machine is."""
         end = time.monotonic() + seconds
-        trouble: list[Callable[[], Any]] = [self._kill_shops, self._kill_server, self._freeze_server, self._kill_reader]
-        if isinstance(self._hosts, BridgedHosts):
-            trouble += [self._cut_server, self._cut_shops]
-        waiting: list[Callable[[], Any]] = []
+        waiting: list[Trouble] = []
         while waiting or time.monotonic() < end:
-            waiting = waiting or self._dice.sample(trouble, len(trouble))
+            waiting = waiting or self._dice.sample(kinds, len(kinds))
             await asyncio.sleep(self._dice.uniform(0, 1))
             make = waiting.pop()
-            self.outcome.done[make.__name__.strip("_").replace("_", " ")] += 1
             await make()
+            self.outcome.done[make.__name__.strip("_").replace("_", " ")] += 1
 
     async def _command(self, commander: int, ended: asyncio.Event) -> None:
-        """Give one command after the other, each until a shop has said what became of it."""
-        number = 0
-        while not ended.is_set():
+        """Give one command after the other, each until a shop has said what became of it, and until one is done."""
+        number, given = 0, set[str]()
+        while "done" not in given or not ended.is_set():
             number += 1
-            shop, token, response = self._dice.choice(self._names), f"till-{commander}-{number}", {"outcome": "running"}
-            while response["outcome"] == "running":
-                response = await self._office.command(shop, "token_revoke", {"name": token}, id=f"command-{token}")
-            self._answers[token] = response["outcome"]
+            shop, token, outcome = self._dice.choice(self._names), f"till-{commander}-{number}", "running"
+            while outcome == "running":
+                key, arguments = f"command-{token}", {"name": token}
+                response = await self._office.command(shop, "token_revoke", arguments, id=key, wait_s=1)
+                outcome = response["outcome"]
+            self._answers[token] = outcome
+            given.add(outcome)
 
     async def _kill_shops(self) -> None:
         crowd = self._dice.choice(self._crowds)
@@ -209,14 +230,15 @@ class ChainRun:
 
     async def _kill_server(self) -> None:
         node = self._dice.choice(self._office.nodes)
+        assert node.is_running, f"{node.name} ended by itself"
         await node.kill()
-        await asyncio.sleep(self._dice.uniform(0, 4))
+        await asyncio.sleep(self._dice.uniform(0, self._longest_s / 3))
         await node.start()
 
     async def _freeze_server(self) -> None:
         node = self._dice.choice(self._office.nodes)
         node.freeze()
-        await asyncio.sleep(self._dice.uniform(1, 6))
+        await asyncio.sleep(self._dice.uniform(1, self._longest_s / 2))
         node.thaw()
 
     async def _kill_reader(self) -> None:
@@ -232,18 +254,22 @@ class ChainRun:
     async def _cut(self, host: str) -> None:
         assert isinstance(self._hosts, BridgedHosts)
         self._hosts.cut(host)
-        await asyncio.sleep(self._dice.uniform(1, 12))
+        assert not await asyncio.to_thread(self._hosts.reaches, host)
+        await asyncio.sleep(self._dice.uniform(1, self._longest_s))
         self._hosts.mend(host)
 
-    async def _settle(self) -> None:
-        """Let no more events happen, and wait until the stream has all."""
+    async def _settle(self) -> list[str]:
+        """Let no more events happen, wait until the stream has all, and return what it has."""
         for crowd in self._crowds:
             await crowd.end()
             await crowd.open(interval_s=NEVER_S)
-        await self._wait_for_stream()
+        return await self._wait_for_stream()
 
-    async def _be_offline_for_days(self) -> None:
-        """Let shops live for days without a head office, which has forgotten the ids of all events when it is back."""
+    async def _be_offline_for_days(self) -> list[str]:
+        """Let shops live for days without a head office, which has forgotten the ids of all events when it is back.
+
+        Return what the stream has then.
+        """
         async with self._office.client() as client:
             jetstream = client.jetstream(timeout=3)
             config = (await jetstream.stream_info(EVENTS)).config
@@ -251,38 +277,49 @@ class ChainRun:
             await jetstream.update_stream(config)
         for node in self._office.nodes:
             await node.kill()
-        clock = f"+{AHEAD_S + OFFLINE_HOURS * 3600}"
-        for crowd in self._crowds:
-            await crowd.end()
-            wanted = len(crowd.lines) + OFFLINE_EVENTS * len(crowd.shops)
-            await crowd.open(interval_s=NEVER_S, backlog=OFFLINE_EVENTS, clock=clock)
-            while len(crowd.lines) < wanted:
-                await asyncio.sleep(0.05)
-            await crowd.end()
-            await crowd.open(interval_s=NEVER_S, clock=clock)
+        await asyncio.gather(*map(self._live_for_days, self._crowds))
         began = time.monotonic()
         for node in self._office.nodes:
             await node.start()
-        await self._wait_for_stream()
+        stored = await self._wait_for_stream()
         self.outcome.catch_up_s = time.monotonic() - began
+        return stored
 
-    async def _wait_for_stream(self) -> None:
-        """Wait until the stream has all that the databases hold. Gives up when nothing more arrives for long."""
-        last, since = -1, time.monotonic()
+    async def _live_for_days(self, crowd: Crowd) -> None:
+        clock = f"+{AHEAD_S + OFFLINE_HOURS * 3600}"
+        await crowd.end()
+        wanted = len(crowd.lines) + OFFLINE_EVENTS * len(crowd.shops)
+        await crowd.open(interval_s=NEVER_S, backlog=OFFLINE_EVENTS, clock=clock)
+        while len(crowd.lines) < wanted:
+            await asyncio.sleep(0.05)
+        await crowd.end()
+        await crowd.open(interval_s=NEVER_S, clock=clock)
+
+    async def _wait_for_stream(self) -> list[str]:
+        """Wait until the stream has all that the databases hold, and return what it has.
+
+        Gives up when nothing more arrives for long.
+        """
+        last, since, stored = -1, time.monotonic(), list[str]()
         while time.monotonic() - since < PATIENCE_S:
-            with contextlib.suppress(nats.errors.Error):
-                stored = set(await self._read_stream())
-                if self._read_logs() <= stored:
-                    return
-                if len(stored) > last:
-                    last, since = len(stored), time.monotonic()
-            await asyncio.sleep(1)
+            with contextlib.suppress(nats.errors.Error):  # while the servers choose a leader, nobody can read
+                logged, count = self._read_logs(), await self._count_stream()
+                if count > last:
+                    last, since = count, time.monotonic()
+                if count >= len(logged) and logged <= {*(stored := await self._read_stream())}:
+                    return stored
+            await asyncio.sleep(LOOK_INTERVAL_S)
+        return stored
+
+    async def _count_stream(self) -> int:
+        async with self._office.client() as client:
+            return (await client.jetstream(timeout=3).stream_info(EVENTS)).state.messages
 
     async def _read_stream(self) -> list[str]:
         """Return what the headers of the messages name, in the order of the stream."""
+        count = await self._count_stream()
         async with self._office.client() as client:
             jetstream = client.jetstream(timeout=3)
-            count = (await jetstream.stream_info(EVENTS)).state.messages
             messages = await jetstream.subscribe("", stream=EVENTS, ordered_consumer=True, headers_only=True)
             headers = [(await messages.next_msg(timeout=5)).headers or {} for _ in range(count)]
         return [one["Nats-Msg-Id"] for one in headers]
@@ -323,7 +360,7 @@ class ChainRun:
         )
         outcome.acted_twice = sorted(token for token, count in acted.items() if count > 1)
         outcome.not_acted = sorted(
-            token for token, result in self._answers.items() if result != "interrupted" and token not in acted
+            token for token, result in self._answers.items() if result == "done" and token not in acted
         )
         outcome.acknowledged, outcome.logged = len(acknowledged), len(logged)
         outcome.not_logged = sorted(acknowledged - logged)
@@ -335,7 +372,7 @@ async def main(arguments: argparse.Namespace) -> None:
     """Run, and print what came of it."""
     hosts = BridgedHosts() if arguments.hosts else LoneHost()
     dice = random.Random(arguments.seed)
-    run = ChainRun(arguments.folder, arguments.shops, arguments.processes, hosts, dice)
+    run = ChainRun(arguments.folder, arguments.shops, arguments.processes, hosts, dice, arguments.longest)
     await run.run(arguments.seconds)
     print(json.dumps(vars(run.outcome)))  # noqa: T201  for the test that started this
 
@@ -346,6 +383,7 @@ if __name__ == "__main__":
     parser.add_argument("--shops", type=int, required=True)
     parser.add_argument("--processes", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--longest", type=float, default=12, help="how long a line is cut at most, in seconds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hosts", action="store_true")
     asyncio.run(main(parser.parse_args()))

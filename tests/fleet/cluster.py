@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import json
+import random
 import secrets
 import signal
 import sys
@@ -21,7 +22,7 @@ from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_cre
 from gateway.fleet.subjects import inbox_prefix
 from gateway.fleet_settings import FleetSettings
 from gateway.office.chain_folder import OFFICE, ChainFolder
-from gateway.office.office import Office
+from gateway.office.office import Office, connect_client
 from gateway.office.plan import make_plan
 from gateway.office.set_up import set_up
 from gateway.simulator.ports import find_free_port
@@ -40,6 +41,11 @@ class Node:
         self.folder = folder
         self._begin = begin
         self.process: asyncio.subprocess.Process | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.returncode is None
 
     async def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
@@ -113,17 +119,10 @@ class HeadOffice:
         async def note_error(error: Exception) -> None:
             self.reported.append(str(error))
 
-        credentials = load_credentials(files or self._files[name])
-        client = Client()
-        await client.connect(
-            [f"tls://{server}" for server in self.servers],
-            tls=credentials.tls,
-            tls_handshake_first=True,
-            signature_cb=credentials.sign,
-            user_jwt_cb=lambda: credentials.token,
+        client = await connect_client(
+            random.sample(self.servers, len(self.servers)),
+            load_credentials(files or self._files[name]),
             inbox_prefix="_INBOX" if name == OFFICE else inbox_prefix(name),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=1,
             ping_interval=5,  # finds a server that died in a handshake, whose connection the library takes for good
             error_cb=note_error,
         )
@@ -163,9 +162,20 @@ class HeadOffice:
         return [(message.subject, json.loads(message.data)) for message in messages]
 
     async def command(
-        self, shop: str, name: str, arguments: object = None, /, *, payload: bytes | None = None, **changes: Any
+        self,
+        shop: str,
+        name: str,
+        arguments: object = None,
+        /,
+        *,
+        payload: bytes | None = None,
+        wait_s: float = 5,
+        **changes: Any,
     ) -> dict[str, Any]:
-        """Give a command to a shop until it responds; `changes` are other members of the request."""
+        """Give a command to a shop until it responds; `changes` are other members of the request.
+
+        It is given again, over another connection, when there was no response for `wait_s`.
+        """
         later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=800)
         request = {
             "id": secrets.token_hex(8),
@@ -174,16 +184,10 @@ class HeadOffice:
             "arguments": arguments or {},
         }
         content = json.dumps(request | changes).encode() if payload is None else payload
-        async with self.client() as client:
-            while True:
-                try:
-                    response = await client.request(f"fleet.v1.{shop}.command.{name}", content, timeout=5)
-                except nats.errors.NoRespondersError:  # it is away
-                    await asyncio.sleep(0.05)
-                except nats.errors.TimeoutError:  # it has died meanwhile
-                    pass
-                else:
-                    return dict(json.loads(response.data))
+        while True:
+            async with self.client() as client:
+                with contextlib.suppress(nats.errors.TimeoutError):  # it has died meanwhile, or the server
+                    return await _request(client, f"fleet.v1.{shop}.command.{name}", content, wait_s)
 
     async def read_state(self, shop: str) -> dict[str, Any]:
         """Return the state that a shop has reported; nothing if it has reported none."""
@@ -194,6 +198,17 @@ class HeadOffice:
             except nats.js.errors.KeyNotFoundError:
                 return {}
         return dict(json.loads(entry.value or b"{}"))
+
+
+async def _request(client: Client, subject: str, content: bytes, wait_s: float) -> dict[str, Any]:
+    """Return the response to a request, which is sent again while nobody listens."""
+    while True:
+        try:
+            response = await client.request(subject, content, timeout=wait_s)
+        except nats.errors.NoRespondersError:  # the shop is away
+            await asyncio.sleep(0.05)
+        else:
+            return dict(json.loads(response.data))
 
 
 def make_chain(folder: Path, nodes: int = NODES, addresses: Sequence[str] = ("127.0.0.1",) * NODES) -> ChainFolder:

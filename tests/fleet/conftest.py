@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import Gateway
-from gateway.fleet import desired_follower
+from gateway.fleet import desired_follower, link
 from gateway.fleet_settings import FleetSettings
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings, Settings, StorageSettings
@@ -18,9 +18,10 @@ Open = Callable[[FleetSettings], Awaitable[Gateway]]
 
 
 @pytest.fixture(scope="module")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HeadOffice]:
-    """Run three nodes. Each test takes a shop of its own."""
-    office = HeadOffice(tmp_path_factory.mktemp("office"), *SHOPS)
+async def office(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> AsyncIterator[HeadOffice]:
+    """Run one node, or as many as the file wants with `NODES`. Each test takes a shop of its own."""
+    nodes = getattr(request.module, "NODES", 1)
+    office = HeadOffice(tmp_path_factory.mktemp("office"), *SHOPS, nodes=nodes)
     try:
         await office.start()
         yield office
@@ -29,8 +30,9 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Head
 
 
 @pytest.fixture
-async def open_gateway(tmp_path: Path) -> AsyncIterator[Open]:
-    """Start gateways, one after the other, on the same state directory."""
+async def open_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
+    """Start gateways, one after the other, on the same state directory. They hear no other gateway of the shop."""
+    monkeypatch.setattr(link, "LISTEN_S", 0.0)
     opened: list[Gateway] = []
 
     async def start(fleet: FleetSettings) -> Gateway:
@@ -54,6 +56,7 @@ async def shop(
     office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[DesiredShop]:
     """Make the shop that `for_shop` names. It follows the head office without the pauses of a real one."""
+    monkeypatch.setattr(link, "LISTEN_S", 0.0)
     monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
     monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
     monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)

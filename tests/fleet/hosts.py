@@ -4,6 +4,7 @@ The process that makes namespaces must be in namespaces of its own, with a `/run
 `UNSHARE` starts it so. There is no way out of them.
 """
 
+import socket
 import subprocess
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -13,6 +14,8 @@ UNSHARE: Final = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-chil
 _BRIDGE: Final = "chain"
 _NETWORK: Final = "10.77.0"
 _OWN: Final = f"{_NETWORK}.254"
+_NOBODYS_PORT: Final = 9
+"""A port at which no host listens: it refuses at once."""
 
 
 class HostPlace(NamedTuple):
@@ -56,7 +59,7 @@ class BridgedHosts:
     def add(self, name: str) -> HostPlace:
         """Make a host."""
         self._names.append(name)
-        address = f"{_NETWORK}.{len(self._names)}"
+        address = self._address(name)
         _run("ip", "netns", "add", name)
         _run("ip", "link", "add", self._port(name), "type", "veth", "peer", "name", "eth0", "netns", name)
         _run("ip", "link", "set", self._port(name), "master", _BRIDGE, "up")
@@ -69,9 +72,22 @@ class BridgedHosts:
         """Let nothing through to a host or from it. Connections stay open at both ends."""
         _run("ip", "link", "set", self._port(name), "nomaster")
 
+    def reaches(self, name: str) -> bool:
+        """Return whether a host can be reached from here. It takes a second if not."""
+        try:
+            socket.create_connection((self._address(name), _NOBODYS_PORT), timeout=1).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return True
+
     def mend(self, name: str) -> None:
         """Let everything through again."""
         _run("ip", "link", "set", self._port(name), "master", _BRIDGE)
+
+    def _address(self, name: str) -> str:
+        return f"{_NETWORK}.{self._names.index(name) + 1}"
 
     def _port(self, name: str) -> str:
         return f"port{self._names.index(name)}"

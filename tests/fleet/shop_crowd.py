@@ -30,11 +30,13 @@ class RecordedActions(FleetActions):
 
     def __init__(self, gateway: Gateway, file: Path) -> None:
         super().__init__(gateway)
+        self._shop = gateway
         self._file = file
 
     async def act(self, arguments: CommandArguments) -> dict[str, Any]:
         with self._file.open("a") as file:
             file.write(f"{arguments.subject}\n")
+        await self._shop.tokens.create(arguments.subject, "pos")  # else there is none to revoke
         return await super().act(arguments)
 
 

@@ -22,6 +22,8 @@ from gateway.settings import DiscoverySettings, Settings, StorageSettings
 from tests.fleet.cluster import HeadOffice
 from tests.waiting import until
 
+NODES = 3
+
 
 @asynccontextmanager
 async def start(folder: Path, fleet: FleetSettings) -> AsyncIterator[Gateway]:

@@ -88,7 +88,7 @@ async def test_each_command_is_acted_on_once_whenever_the_gateway_dies(
         key, call = secrets.token_hex(8), {"sn": camera.sn, "endpoint": "config/updateName"}
         while True:
             arguments = call | {"parameters": {"name": name}}
-            response = await office.command(SHOP, "camera_call", arguments, id=key)
+            response = await office.command(SHOP, "camera_call", arguments, id=key, wait_s=1)
             if response["outcome"] != "running":
                 outcomes[name] = response["outcome"]
                 return

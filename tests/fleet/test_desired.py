@@ -259,7 +259,7 @@ async def test_a_new_cluster_that_says_nothing_takes_nothing_back(shop: DesiredS
 async def test_while_another_gateway_has_the_certificate_nothing_is_followed(
     shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "GONE_AFTER_S", 3.0)
+    monkeypatch.setattr(presence, "GONE_AFTER_S", 1.0)
     monkeypatch.setattr(link, "CHECK_INTERVAL_S", 0.05)
     gateway = await shop.start()
     other = Presence(instance="another one", host="copy", started="2026-11-29T00:00:00Z")

@@ -26,6 +26,8 @@ from tests.fleet.cluster import HeadOffice, issue, make_chain
 from tests.fleet.conftest import Open
 from tests.waiting import until
 
+NODES = 3
+
 
 async def append(gateway: Gateway, *events: NewEvent) -> list[str]:
     """Append events and return their ids."""

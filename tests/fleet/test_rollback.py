@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,8 +22,10 @@ from gateway.fleet import desired_follower, followed_settings
 from gateway.simulator.ports import find_free_port
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop, for_shop
+from tests.forking import Program, start_program
 from tests.waiting import until
 
+NODES = 3
 NOWHERE = {"settings": {"fleet": {"servers": ["127.0.0.1:1"]}, "video": {"max_streams": 1}}}
 SERVERS = "settings.fleet.servers"
 
@@ -167,28 +168,21 @@ def test_why_it_could_not_serve_is_the_reason_that_is_reported(tmp_path: Path) -
 class RunningShop:
     """`sunmi-gateway run`, started again whenever it ends, as systemd does."""
 
-    PROGRAM = (
-        "import sys; from gateway.fleet import followed_settings as f, desired_follower as d; "
-        "f.TRIAL_S = float(sys.argv.pop(1)); d.MIN_RUN_S = 0; "
-        "from gateway.cli.main import main; main()"
-    )
-
     def __init__(self, shop: DesiredShop, trial_s: float) -> None:
         self.shop = shop
         self.log = shop.file.with_name("gateway.log")
         self.starts = 0
         self.ending = asyncio.Event()
         self._trial_s = trial_s
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
 
     async def keep_running(self) -> None:
         while not self.ending.is_set():
             self.starts += 1
             with self.log.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-c", self.PROGRAM, str(self._trial_s)),
-                    *("--config", str(self.shop.file), "run"),
-                    env={"NOTIFY_SOCKET": "@nobody-listens", "PATH": "/usr/bin:/bin"},
+                self._process = await start_program(
+                    *("tests.fleet.impatient_gateway", str(self._trial_s), "--config", str(self.shop.file), "run"),
+                    environment={"NOTIFY_SOCKET": "@nobody-listens"},
                     stdout=log,
                     stderr=log,
                 )

@@ -57,7 +57,7 @@ class SimulatedShop:
 
     async def connect(self) -> None:
         """Connect, and follow the head office from now on: `follow` does it."""
-        self._connection = connection = await FleetConnection.open(self._settings, on_lost=lambda: None)
+        self._connection = connection = await FleetConnection.open(self._settings, on_lost=self._changed.set)
         for key in (CHAIN_KEY, group_key("*"), shop_key(self.name)):
             await connection.subscribe(bucket_subject(DESIRED, key), lambda _: self._changed.set())
         await connection.subscribe(command_subject(self.name), self._take)
@@ -83,8 +83,10 @@ class SimulatedShop:
                 async with asyncio.timeout(LOOK_INTERVAL_S):  # noqa: TID251  a pause, no time limit
                     await self._changed.wait()
             self._changed.clear()
-            if self._connection is not None and not self.silent:
-                with contextlib.suppress(HeadOfficeUnavailable):  # it was disconnected meanwhile
+            with contextlib.suppress(HeadOfficeUnavailable):  # it was disconnected meanwhile, or the server died
+                if self._connection is not None and not self._connection.is_open:
+                    await self.connect()
+                if self._connection is not None and not self.silent:
                     await self._answer(self._connection)
 
     async def _answer(self, connection: FleetConnection) -> None:

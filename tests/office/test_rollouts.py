@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
+from gateway.office import office as office_connection
 from gateway.office.desired import DesiredBucket
 from gateway.office.office import Actor, Office
 from gateway.office.rollout_documents import Rollout, RolloutTarget
@@ -219,6 +220,29 @@ async def test_a_holder_that_was_frozen_cannot_bring_back_what_was_undone(chain:
         with contextlib.suppress(Conflict):
             await step
     assert await chain.read_shops() == [None] * 10
+
+
+async def test_who_follows_it_gets_over_the_loss_of_a_server(
+    chain: Chain, office: HeadOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "REQUEST_TIMEOUT_S", 1.0)
+    [node] = office.nodes
+    rollout = await chain.start(130, waves=["10", "20", "30", "40", "50", "100"])
+    waves: list[int] = []
+
+    async def kill() -> None:
+        while not waves or waves[-1] < 2:
+            await asyncio.sleep(0.01)
+        await node.kill()
+        await node.start()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(kill())
+        done = await follow_rollout(
+            chain.office, chain.known, rollout.id, lambda one: waves.append(one.wave), tick_s=TICK_S
+        )
+    assert (done.state, done.outcomes) == ("done", {"applied": 10})
+    assert (await chain.read(CHAIN_KEY), await chain.read_shops()) == (130, [None] * 10)
 
 
 async def test_all_rollouts_advance_as_long_as_the_head_office_serves(chain: Chain) -> None:

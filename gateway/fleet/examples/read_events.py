@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import sqlite3
 import ssl
 import sys
@@ -18,11 +19,15 @@ async def main(servers: str, folder: str, name: str, file: str) -> None:
     tls.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
     token = Path(f"{folder}/{name}.jwt").read_bytes()
     key: Any = load_pem_private_key(Path(f"{folder}/{name}.key").read_bytes(), None)  # of Ed25519
-    client = await nats.connect(
-        [f"tls://{server}" for server in servers.split(",")], max_reconnect_attempts=-1, reconnect_time_wait=1,
-        tls=tls, tls_handshake_first=True, inbox_prefix=f"_INBOX.{name}",
-        user_jwt_cb=lambda: token, signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
-    )  # fmt: skip
+    client = None
+    while client is None:
+        with contextlib.suppress(TimeoutError):  # the library waits for ever for a server that says nothing
+            async with asyncio.timeout(10):
+                client = await nats.connect(
+                    [f"tls://{server}" for server in servers.split(",")], max_reconnect_attempts=-1,
+                    tls=tls, tls_handshake_first=True, inbox_prefix=f"_INBOX.{name}",
+                    user_jwt_cb=lambda: token, signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
+                )  # fmt: skip
     subscription = await client.jetstream().pull_subscribe_bind(consumer=name, stream="events")
     database = sqlite3.connect(file)
     database.execute("CREATE TABLE IF NOT EXISTS event (id TEXT PRIMARY KEY, subject TEXT, payload TEXT)")
