@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,7 +26,7 @@ from gateway.errors import SettingsError, StateError
 from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
 from gateway.settings import Settings, load_settings, parse_settings
-from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_private
+from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_for, write_private
 from gateway.storage.state_directory import JOIN_CODE_FILE
 
 FILE_NAMES: Final = ("sunmi-gateway.toml", "sunmi-gateway.toml.txt")
@@ -188,8 +187,7 @@ def _keep_join_code(code: JoinCode, settings: Settings, name: str) -> None:
     file = settings.state_directory / JOIN_CODE_FILE
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(file, str(code).encode())
-        _give_to_service(file, 0o600)
+        write_for(file, str(code).encode(), _find_service())
     except OSError as exc:
         raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc)) from exc
 
@@ -198,8 +196,7 @@ def _offer(code: str, runtime_directory: Path) -> None:
     """Hand a pairing code over to the service, which starts next. Raises `StateError`."""
     file = runtime_directory / PAIRING_CODE_FILE
     try:
-        write_private(file, code.encode())
-        _give_to_service(file, 0o600)
+        write_for(file, code.encode(), _find_service())
     except OSError as exc:
         raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc)) from exc
 
@@ -219,7 +216,9 @@ def _replace_settings(settings_file: Path, text: str, file: Path, content: bytes
                 abandoned.unlink()
             aside = _put_aside(settings_file, earlier) if earlier is not None else None
             write_private(settings_file, f"{mark}\n{text}".encode())
-        _give_to_service(settings_file, 0o640)
+        if (service := _find_service()) is not None:
+            os.chown(settings_file, -1, service[1])
+            settings_file.chmod(0o640)
     except OSError as exc:
         raise StateError(message("{path}: cannot be written: {reason}", path=settings_file, reason=exc)) from exc
     return is_repeat, aside
@@ -262,15 +261,17 @@ def _put_aside(settings_file: Path, earlier: bytes) -> Path:
     return aside
 
 
-def _give_to_service(file: Path, mode: int) -> None:
-    """Give a file to the service, where root runs this and its user exists: to its group, or to its user if private.
+def _find_service() -> tuple[int, int] | None:
+    """Return user and group of the service, where root runs this and they exist."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    import pwd
 
-    Raises `OSError`.
-    """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        with contextlib.suppress(LookupError):
-            shutil.chown(file, user=None if mode & 0o040 else SERVICE_USER, group=SERVICE_USER)
-            file.chmod(mode)
+    try:
+        found = pwd.getpwnam(SERVICE_USER)
+    except KeyError:
+        return None
+    return found.pw_uid, found.pw_gid
 
 
 def _erase(file: Path) -> str:

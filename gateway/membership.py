@@ -4,7 +4,6 @@ The service may not write the settings file, and joins all the same: with a code
 settings file says of the servers wins.
 """
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -49,18 +48,10 @@ def save_membership(directory: Path, membership: Membership) -> None:
     for name, text in texts.items():
         try:
             write_private(directory / name, text.encode())
-            _give_to_owner(directory / name)
         except OSError as exc:
             raise StateError(
                 message("{path}: cannot be written: {reason}", path=directory / name, reason=describe_error(exc))
             ) from exc
-
-
-def _give_to_owner(file: Path) -> None:
-    """Give a file to the owner of its folder, where root has written it for the service. Raises `OSError`."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        owner = file.parent.stat()
-        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def delete_membership(directory: Path) -> None:

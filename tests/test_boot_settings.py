@@ -11,7 +11,9 @@ import pytest
 
 from gateway.boot_settings import LOG_FILE, MAX_BYTES, take_boot_settings
 from gateway.errors import SettingsError
+from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
+from gateway.storage.state_directory import JOIN_CODE_FILE
 
 SERVICE_UNIT = Path(__file__).parents[1] / "packaging" / "debian" / "sunmi-gateway.service"
 
@@ -241,3 +243,23 @@ def test_the_unit_takes_the_file_as_root_before_the_start(boot: Path, settings_f
     ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert "was taken as" in ran.stderr + ran.stdout
     assert not (boot / "sunmi-gateway.toml.txt").exists()
+
+
+@pytest.mark.parametrize("key", ["join_code", "pairing_code"])
+def test_root_follows_no_link_of_the_service(boot: Path, settings_file: Path, tmp_path: Path, key: str) -> None:
+    """State and runtime directory are the service's: what it puts there must not lead root elsewhere."""
+    state, runtime, elsewhere = tmp_path / "state", tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.write_text("root's")
+    for folder, name in ((state, JOIN_CODE_FILE), (runtime, PAIRING_CODE_FILE)):
+        folder.mkdir(exist_ok=True)
+        (folder / name).symlink_to(elsewhere)
+    before = elsewhere.stat()
+    code = str(JoinCode("office.example", 7443, "shop-1", b"f" * 16, b"s" * 16)) if key == "join_code" else "7K3M9QX2"
+    (boot / "sunmi-gateway.toml").write_text(f'{key} = "{code}"\n[storage]\ndirectory = "{state}"\n')
+    assert take_boot_settings([boot], settings_file, runtime) is not None
+    assert elsewhere.read_text() == "root's"
+    after = elsewhere.stat()
+    assert (after.st_ino, after.st_uid, after.st_mode) == (before.st_ino, before.st_uid, before.st_mode)
+    written = state / JOIN_CODE_FILE if key == "join_code" else runtime / PAIRING_CODE_FILE
+    assert not written.is_symlink()
+    assert written.read_text().strip() == code

@@ -9,7 +9,7 @@ from firmware_tools.language import message
 from gateway.cli.client import connect_api
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.output import print_line, print_members
-from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE
+from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE, refuse_root
 
 _RESTART = message("Restart the gateway, so that it counts: sudo systemctl restart sunmi-gateway")
 _NOT_YET = message("the gateway that runs does not know the chain yet: sudo systemctl restart sunmi-gateway")
@@ -42,6 +42,8 @@ def join(context: CommandContext, code: str) -> None:
             raise click.UsageError(localize(message("CODE: {reason}", reason=exc))) from exc
         settings = context.settings()
         directory = settings.state_directory
+        if directory.exists():
+            refuse_root(directory)
         if settings.fleet.servers and not (directory / MEMBERSHIP_FILE).exists():
             fail(
                 message(

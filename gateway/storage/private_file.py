@@ -19,6 +19,27 @@ def write_private(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def write_for(path: Path, content: bytes, owner: tuple[int, int] | None) -> None:
+    """Replace a file in a folder that somebody else may write to, and give it to `owner`, a user and a group.
+
+    Root may write like this: whoever the folder belongs to can put a link there at any time, and none is followed.
+    Raises `OSError`.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(path)
+        sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def open_replacement(target: Path) -> Iterator[IO[bytes]]:
     """Yield a new file, which replaces the target when the block ends, and is deleted if the block raises.

@@ -23,7 +23,7 @@ if sys.platform == "win32":
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
-    def _refuse_root(path: Path) -> None:
+    def refuse_root(path: Path) -> None:
         """There is no root on Windows."""
 
 else:
@@ -33,8 +33,11 @@ else:
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _refuse_root(path: Path) -> None:
-        """Keep root from leaving files in another user's directory, which that user's gateway could not open."""
+    def refuse_root(path: Path) -> None:
+        """Keep root from writing into another user's directory. Raises `StateError`.
+
+        That user's gateway could not open the files, and that user could have root write elsewhere, by links.
+        """
         owner = path.stat().st_uid
         if os.geteuid() != 0 or owner == 0:
             return
@@ -151,7 +154,7 @@ class StateDirectory:
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not gives_to_owner:
-                _refuse_root(path)
+                refuse_root(path)
             descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise _make_error(path, exc) from exc

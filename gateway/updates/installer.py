@@ -309,7 +309,7 @@ class Installer:
         told = _read_object(self._machine.read_of_service("verdict.json") or b"")
         if told.get("attempt") != journal.attempt:
             return None
-        version, reason = str(told.get("version")), str(told.get("reason", ""))
+        version, reason = (told[key] if isinstance(told.get(key), str) else "" for key in ("version", "reason"))
         return Verdict(version, told.get("passed") is True, told.get("served") is True, reason)
 
     def _enter(self, journal: Journal) -> Journal:
