@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -18,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from firmware_tools.language import message
-from gateway.errors import Conflict, Forbidden, NotFound, StateError
+from gateway.errors import Conflict, FieldError, Forbidden, InvalidRequest, NotFound, StateError
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join_code import SECRET_BYTES, JoinCode
-from gateway.fleet.subjects import DESIRED, SHOPS, shop_key
+from gateway.fleet.subjects import DESIRED, SHOP_NAME, SHOPS, shop_key
 from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket, Entry, RevisionConflict
 from gateway.office.chain_folder import ShopCredentials
@@ -34,8 +35,14 @@ from gateway.runtime.timestamps import utc_text
 DAY_S: Final = 86_400
 VALID_DAYS: Final = 7
 """For how many days a join code is good unless told otherwise."""
+MAX_DAYS: Final = 365
+MAX_TITLE_LENGTH: Final = 200
+MAX_GROUPS: Final = 20
 MAX_PAUSE_S: Final = 0.1
 """How long to wait at most before a record is changed again that somebody else has changed."""
+
+
+_NAME: Final = re.compile(SHOP_NAME)
 
 
 class Enrolment:
@@ -57,8 +64,10 @@ class Enrolment:
     ) -> JoinCode:
         """Enrol a shop and return its join code. `again` revokes what a code or a gateway of it can do now.
 
-        Title and groups that are left out stay as they are. Raises `Conflict` if the shop is enrolled, unless `again`.
+        Title and groups that are left out stay as they are. Raises `InvalidRequest`, which names the field, and
+        `Conflict` if the shop is enrolled, unless `again`.
         """
+        _check(shop, title, groups, valid_days)
         secret = secrets.token_bytes(SECRET_BYTES)
 
         def invite(before: ShopRecord | None) -> ShopRecord:
@@ -211,3 +220,22 @@ def _parse(entry: Entry) -> ShopRecord | None:
             "the record of {shop} in the bucket {bucket} is damaged: delete it there", shop=entry.key, bucket=SHOPS
         )
         raise StateError(what) from exc
+
+
+def _check(shop: str, title: str | None, groups: Sequence[str] | None, valid_days: int) -> None:
+    """Check what a person says of a shop. Raises `InvalidRequest`."""
+    faults = []
+    name = message("must be 1 to 64 letters, digits, - and _")
+    if not _NAME.fullmatch(shop):
+        faults.append(FieldError("shop", name))
+    if groups is not None and (len(groups) > MAX_GROUPS or not all(map(_NAME.fullmatch, groups))):
+        faults.append(
+            FieldError("groups", message("must be at most {count} names: {what}", count=MAX_GROUPS, what=name))
+        )
+    if title is not None and (len(title) > MAX_TITLE_LENGTH or not title.isprintable()):
+        reason = message("must be at most {count} printable characters", count=MAX_TITLE_LENGTH)
+        faults.append(FieldError("title", reason))
+    if not 1 <= valid_days <= MAX_DAYS:
+        faults.append(FieldError("valid_days", message("must be from 1 to {count}", count=MAX_DAYS)))
+    if faults:
+        raise InvalidRequest(faults)

@@ -15,10 +15,9 @@ from gateway.api.query import Day, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, json_response
 from gateway.errors import NotFound
 from gateway.fleet.failures import HeadOfficeUnavailable
-from gateway.office.enrolment import VALID_DAYS, Enrolment
+from gateway.office.enrolment import MAX_DAYS, VALID_DAYS, Enrolment
 from gateway.office.shop_facts import ShopHealth
 from gateway.office.shops import load_shop
-from gateway.office_site.enrol_pages import MAX_DAYS, enrol_shop
 from gateway.office_site.event_feed import ChainEvent, read_events
 from gateway.office_site.live_pages import MAX_STREAMS
 from gateway.office_site.overview import MAX_SEARCH_LENGTH
@@ -112,8 +111,7 @@ async def show_chain_shop(context: OfficeRequest) -> web.StreamResponse:
 async def enrol_chain_shop(context: OfficeRequest) -> web.StreamResponse:
     """Enrol a shop. Only this response shows its join code."""
     body = await read_body(context.request, EnrolBody)
-    code = await enrol_shop(
-        context.office,
+    code = await Enrolment(context.office).enrol(
         body.shop,
         title=body.title,
         groups=body.groups,

@@ -135,3 +135,26 @@ async def test_a_backup_holds_the_membership(serving: HeadOffice, tmp_path: Path
     await new.run_json("restore", archive)
     assert (new.state / "fleet-shop.key").read_bytes() == (old.state / "fleet-shop.key").read_bytes()
     assert load_all_settings(new.config).settings.fleet.shop == "east-4"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write into another user's folder")
+async def test_root_writes_nothing_into_the_folder_of_the_service(serving: HeadOffice, tmp_path: Path) -> None:
+    """It would follow the links that the service has put there."""
+    shop = Shop(tmp_path, serving.chain.path)
+    made = await shop.run_json("office", "enrol", "east-9")
+    shop.state.mkdir()
+    os.chown(shop.state, 65534, 65534)
+    status, _, errors = await shop.run("fleet", "join", made["code"])
+    assert status == 1
+    assert "run this as that user: sudo -u" in errors
+    assert os.listdir(shop.state) == []
+
+
+async def test_what_is_wrong_with_a_shop_is_said_by_field(serving: HeadOffice, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, serving.chain.path)
+    for title in ("x" * 201, "a\x1b[2Jb"):
+        status, _, errors = await shop.run("office", "enrol", "east-8", "--title", title)
+        assert status == 1
+        assert "title" in errors
+        assert "must be at most 200 printable characters" in errors
+        assert "Traceback" not in errors
