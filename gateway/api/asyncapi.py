@@ -187,7 +187,8 @@ def build_asyncapi_document() -> dict[str, Any]:
             **{channel.name: _describe_channel(channel) for channel in channels},
             "responses": {
                 "address": None,
-                "description": "Where the response to a command goes: the reply subject of the request.",
+                "description": f"Where the response to a command goes: the reply subject of the request. It is one of "
+                f"`{subjects.response_subject('{shop}')}`, for the shop may send it nowhere else.",
                 "messages": {"CommandResponse": _refer_to_message("CommandResponse")},
             },
         },

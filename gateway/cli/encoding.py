@@ -25,5 +25,8 @@ def make_printable(text: str) -> str:
 
 
 def print_json(document: Any) -> None:
-    """Print a JSON document on one line, as UTF-8 whatever the terminal's encoding is."""
-    click.echo(json_text.dumps(document).encode())
+    """Print a JSON document on one line, as UTF-8 whatever the terminal's encoding is.
+
+    `?` stands for a lone surrogate, which JSON from elsewhere may hold.
+    """
+    click.echo(json_text.dumps(json_text.make_encodable(document)).encode())

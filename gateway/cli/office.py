@@ -48,6 +48,12 @@ for _command in (
     metavar="HOST:PORT",
     help="Where shops will reach `office serve`.  [default: port 7443 at the first server]",
 )
+@click.option(
+    "--storage-gb",
+    type=click.IntRange(1, 100_000),
+    metavar="NUMBER",
+    help="How much each server stores at most; its disk has half as much again.  [default: 20]",
+)
 @click.pass_obj
 def init(
     context: CommandContext,
@@ -56,6 +62,7 @@ def init(
     name: str | None,
     cluster_ports: str | None,
     join: str | None,
+    storage_gb: int | None,
 ) -> None:
     """Make a chain's FOLDER with its keys and servers; when these run, make their streams.
 
@@ -74,6 +81,7 @@ def init(
             "name": name,
             "cluster_ports": _split(cluster_ports),
             "join": join,
+            "storage_gb": storage_gb,
         }
         given = {key: value for key, value in values.items() if value}
         if not ChainFolder.is_chain(folder):
@@ -91,6 +99,7 @@ def init(
                     names=", ".join(f"--{key.replace('_', '-')}" for key in different),
                 )
             )
+        chain.write_servers()
         async with Office.connect(chain) as connected:
             touched = [*await set_up(connected)]
         context.emit(_describe(chain) | {"streams": touched}, lambda _: _show_streams(touched))
@@ -119,7 +128,7 @@ def _split(text: str | None) -> list[str]:
 
 def _differs(chain: "ChainFolder", key: str, value: Any) -> bool:
     present = getattr(chain.plan, key)
-    return bool([str(one) for one in present] != value if isinstance(value, list) else str(present) != value)
+    return bool([str(one) for one in present] != value if isinstance(value, list) else str(present) != str(value))
 
 
 def _describe(chain: "ChainFolder") -> dict[str, Any]:

@@ -91,8 +91,7 @@ def _print_line(document: dict[str, Any]) -> None:
     event = document["event"] if isinstance(document["event"], dict) else {}
     data = event.get("data")
     shown = {name: value for name, value in data.items() if name != "payload"} if isinstance(data, dict) else {}
-    camera = event.get("camera") or "-"
-    print_line(
-        f"{document['arrived_at']}  {document['shop']:<16}  {document['type']:<24}  {camera:<16}  "
-        f"{json_text.dumps(shown)}"
-    )
+    camera = event.get("camera")
+    camera = camera if isinstance(camera, str) and camera else "-"
+    text = json_text.dumps(json_text.make_encodable(shown))
+    print_line(f"{document['arrived_at']}  {document['shop']:<16}  {document['type']:<24}  {camera:<16}  {text}")

@@ -113,18 +113,19 @@ async def show(context: CommandContext, office: "Office", *, shop: str) -> None:
 
 
 def _print_shop(document: Mapping[str, Any]) -> None:
+    from gateway.office_site.shop_reports import read_reports
+
     shown = _add_words(dict(document))
     members = ("shop", "title", "groups", "state", "since", "heard_at", "version", "shown_cameras", "waiting")
     print_members({name.removeprefix("shown_"): shown[name] for name in members})
     for trouble in document["troubles"]:
         print_line(f"{trouble['kind']} {trouble['name']}: {trouble['reason']}")
-    findings = (document["reported"]["findings"] or {}).get("findings", [])
-    for one in findings:
-        if isinstance(one, dict) and one.get("advice"):
-            print_line(f"  {one.get('check')}: {one['advice']}")
-    answers = (document["reported"]["desired"] or {}).get("answers", {})
-    if answers:
-        rows = [{"part": part, **answer} for part, answer in sorted(answers.items()) if isinstance(answer, dict)]
+    reports = read_reports(document["reported"])
+    for one in reports.findings:
+        if one.advice:
+            print_line(f"  {one.check}: {one.advice}")
+    if reports.desired is not None and reports.desired.answers:
+        rows = [{"part": part, **answer.model_dump()} for part, answer in sorted(reports.desired.answers.items())]
         print_table(rows, _PART_COLUMNS)
 
 

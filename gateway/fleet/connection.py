@@ -1,4 +1,4 @@
-"""One connection to the head office's NATS servers: the only module that imports their client library.
+"""One connection to the head office's NATS servers.
 
 The client's own way of connecting again is not used. After a loss the link starts with a new connection, which asks
 first what the stream has: one way for every kind of loss.
@@ -7,6 +7,7 @@ first what the stream has: one way for every kind of loss.
 import asyncio
 import contextlib
 import itertools
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Self
 
@@ -16,8 +17,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from firmware_tools.language import Message, describe_error, message
+from gateway.fleet.client import FleetClient
 from gateway.fleet.credentials import CredentialFiles, load_credentials
-from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, StreamUnavailable
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, NoRoom, StreamUnavailable
 from gateway.fleet.subjects import inbox_prefix, read_subject
 from gateway.fleet_settings import FleetSettings
 from gateway.protocol import json_text
@@ -37,6 +39,8 @@ MAX_PENDING_MESSAGES: Final = 100
 MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 _MESSAGE_TOO_LARGE: Final = 10054
 """JetStream's code for a message that is larger than the stream takes."""
+_NO_ROOM: Final = (10077, 10047, 10023)
+"""JetStream's codes for a stream, a server or an account that is full."""
 _NO_RESPONDERS: Final = "503"
 _NOT_FOUND: Final = "404"
 
@@ -69,12 +73,14 @@ class FleetConnection:
     What sends raises `HeadOfficeUnavailable`: `StreamUnavailable` if the connection is as good as any other.
     """
 
-    def __init__(self, client: Client, shop: str, on_lost: Callable[[], None]) -> None:
+    def __init__(self, client: Client, shop: str, sign: Callable[[str], bytes], on_lost: Callable[[], None]) -> None:
         self._client = client
         self._shop = shop
+        self._sign = sign
         self._on_lost = on_lost
-        # An inbox of its own: no shop may read the responses to another.
-        self._inbox = f"{inbox_prefix(shop)}.acknowledged"
+        # No shop may read the responses to another. Nor does one know where to send a false one: it could have a
+        # server send the acknowledgement of its own message there.
+        self._inbox = f"{inbox_prefix(shop)}.{secrets.token_hex(16)}"
         self._numbers = itertools.count(1)
         self._waiting: dict[str, _Waiting] = {}
         """Messages without an acknowledgement, by the subject at which it arrives."""
@@ -90,8 +96,8 @@ class FleetConnection:
         `SettingsError` for one that cannot be used, and `HeadOfficeUnavailable`.
         """
         credentials = load_credentials(CredentialFiles.of(settings))
-        client = Client()
-        connection = cls(client, settings.shop, on_lost)
+        client = FleetClient()
+        connection = cls(client, settings.shop, credentials.sign, on_lost)
         try:
             await client.connect(
                 [f"tls://{server}" for server in settings.servers],
@@ -130,6 +136,10 @@ class FleetConnection:
         """Whether it is neither lost nor closed."""
         return bool(self._client.is_connected)
 
+    def sign(self, text: str) -> str:
+        """Return the signature of a text by the shop's key, in base64. It is the same each time."""
+        return self._sign(f"sunmi-gateway {text}").decode()
+
     def check(self) -> None:
         """Raise `HeadOfficeUnavailable` if the connection is lost."""
         _end_if_cancelled()
@@ -144,7 +154,7 @@ class FleetConnection:
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Publish a message and return when the stream has stored it on a majority of its servers.
 
-        A message with the id of one that is stored is acknowledged, too. Raises `MessageRefused`.
+        A message with the id of one that is stored is acknowledged, too. Raises `MessageRefused` and `NoRoom`.
         """
         if len(payload) + MAX_HEADER_BYTES > self._client.max_payload:
             raise MessageRefused("too_large")
@@ -223,6 +233,8 @@ class FleetConnection:
             waiting.succeed()
         elif error.get("err_code") == _MESSAGE_TOO_LARGE:
             waiting.fail(MessageRefused("too_large"))
+        elif error.get("err_code") in _NO_ROOM:
+            waiting.fail(NoRoom(message("the servers have no room for it: {reason}", reason=error.get("description"))))
         else:
             waiting.fail(self._stream_unavailable(nats.js.errors.APIError.from_error(error)))
 

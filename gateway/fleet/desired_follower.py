@@ -25,7 +25,7 @@ from gateway.fleet.documents import DesiredAnswer, DesiredReport
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
 from gateway.fleet.followed_settings import FollowedSettings
 from gateway.fleet.link_part import LinkPart
-from gateway.fleet.subjects import CHAIN_KEY, DESIRED, REPORTED, bucket_subject, group_key, shop_key
+from gateway.fleet.subjects import CHAIN_KEY, DESIRED, REPORTED, answer_key, bucket_subject, group_key, shop_key
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Service, Supervisor
@@ -378,7 +378,7 @@ class DesiredFollower(LinkPart):
         known = self._reported
         if known is not None and (known.revisions, known.answers) == (report.revisions, report.answers):
             return
-        subject = bucket_subject(REPORTED, f"{self._shop}.desired")
+        subject = bucket_subject(REPORTED, answer_key(self._shop))
         try:
             await connection.publish(subject, report.model_dump_json().encode())
         except MessageRefused as refused:

@@ -179,6 +179,12 @@ class Presence(BaseModel):
     host: str = Field(max_length=255, description="The name of its machine.")
     addresses: tuple[str, ...] = Field(default=(), max_length=20, description="Its addresses in the shop.")
     started: str = Field(max_length=40, description="When it started, in UTC.")
+    signature: str = Field(
+        default="",
+        max_length=100,
+        description="The Ed25519 signature, in base64, of `sunmi-gateway present INSTANCE` by the shop's key. What "
+        "another shop has the servers send here has none.",
+    )
 
 
 class ShopRecord(BaseModel):

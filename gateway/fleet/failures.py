@@ -16,6 +16,10 @@ class StreamUnavailable(HeadOfficeUnavailable):
     """A stream does not respond, or refuses, though the server does: a new connection would not change that."""
 
 
+class NoRoom(StreamUnavailable):
+    """The servers have no room for this message now, and take others."""
+
+
 class MessageRefused(Exception):
     """The servers do not take this one message, neither now nor later."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.fleet.documents import FindingsReport, ReportedFinding
 from gateway.fleet.failures import MessageRefused
 from gateway.fleet.link_part import LinkPart
-from gateway.fleet.subjects import REPORTED, bucket_subject
+from gateway.fleet.subjects import REPORTED, bucket_subject, findings_key
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Supervisor
@@ -43,7 +43,7 @@ class FindingsReporter(LinkPart):
         on_change: Callable[[], None],
     ) -> None:
         """`find_out` makes the checks, and must cost little; `on_change` is called when findings are to be sent."""
-        self._subject = bucket_subject(REPORTED, f"{shop}.findings")
+        self._subject = bucket_subject(REPORTED, findings_key(shop))
         self._clock = clock
         self._supervisor = supervisor
         self._find_out = find_out

@@ -95,7 +95,7 @@ class PresenceWatch(LinkPart):
     async def begin(self, connection: "FleetConnection") -> None:
         """Listen on a new connection, and say that this gateway is there. Raises `HeadOfficeUnavailable`."""
         self._announced_at = None
-        await connection.subscribe(self._subject, self._hear)
+        await connection.subscribe(self._subject, lambda received: self._hear(connection, received))
 
     async def work(self, connection: "FleetConnection") -> bool:
         """Say that this gateway is there, if it is time, and report whether another one is.
@@ -105,7 +105,7 @@ class PresenceWatch(LinkPart):
         now = time.monotonic()
         if self._announced_at is None or now - self._announced_at >= ANNOUNCE_INTERVAL_S:
             self._announced_at = now
-            await connection.send(self._subject, self._describe().model_dump_json().encode())
+            await connection.send(self._subject, self._describe(connection).model_dump_json().encode())
         self._others = {name: one for name, one in self._others.items() if now - one.heard_at < GONE_AFTER_S}
         confirmed = [one.presence for one in self._others.values() if one.is_confirmed]
         if confirmed and self._clone is None:
@@ -132,19 +132,26 @@ class PresenceWatch(LinkPart):
         _log.info("the other gateway with this shop's certificate is gone: %s", other.host)
         self._report(ShopCloneGone(host=other.host, addresses=", ".join(other.addresses)))
 
-    def _describe(self) -> Presence:
-        addresses = sorted(self._find_addresses())[:20]
-        host = socket.gethostname()[:255]
-        return Presence(instance=self._instance, host=host, addresses=tuple(addresses), started=self._started)
+    def _describe(self, connection: "FleetConnection") -> Presence:
+        return Presence(
+            instance=self._instance,
+            host=socket.gethostname()[:255],
+            addresses=tuple(sorted(self._find_addresses())[:20]),
+            started=self._started,
+            signature=_sign(connection, self._instance),
+        )
 
-    def _hear(self, received: "ReceivedMessage") -> None:
+    def _hear(self, connection: "FleetConnection", received: "ReceivedMessage") -> None:
         if len(received.payload) > MAX_BYTES:
             return
         try:
             presence = Presence.model_validate_json(received.payload)
         except ValidationError:
             return
-        if presence.instance == self._instance:
+        if presence.instance == self._instance or not presence.signature.isascii():
+            return
+        # A server sends the answer of a stream wherever a shop wants it, so this may be from another shop.
+        if not secrets.compare_digest(presence.signature, _sign(connection, presence.instance)):
             return
         now = time.monotonic()
         if (known := self._others.get(presence.instance)) is not None:
@@ -158,3 +165,7 @@ class PresenceWatch(LinkPart):
             return
         self._announced_at = None  # the other one has to hear of this one, too
         self._on_change()
+
+
+def _sign(connection: "FleetConnection", instance: str) -> str:
+    return connection.sign(f"present {instance}")

@@ -64,6 +64,11 @@ def command_subject(shop: str, command: str = "*") -> str:
     return f"{PREFIX}.{shop}.command.{command}"
 
 
+def response_subject(shop: str, response: str = ">") -> str:
+    """Return the subject at which a shop responds to a command: nobody else may, so a response tells whose it is."""
+    return f"{PREFIX}.{shop}.response.{response}"
+
+
 def group_key(group: str) -> str:
     """Return the key in `desired` of what the shops of a group are to have."""
     return f"group.{group}"
@@ -72,6 +77,16 @@ def group_key(group: str) -> str:
 def shop_key(shop: str) -> str:
     """Return the key in `desired` of what one shop is to have."""
     return f"shop.{shop}"
+
+
+def findings_key(shop: str) -> str:
+    """Return the key in `reported` of what the doctor of a shop found."""
+    return f"{shop}.findings"
+
+
+def answer_key(shop: str) -> str:
+    """Return the key in `reported` of a shop's answer to the desired state."""
+    return f"{shop}.desired"
 
 
 def bucket_subject(bucket: str, key: str) -> str:
@@ -90,7 +105,7 @@ def inbox_prefix(shop: str) -> str:
 
 
 class Permissions(NamedTuple):
-    """What a user of the servers may do. He may also respond to a message that he got."""
+    """What a user of the servers may do."""
 
     publish: Sequence[str]
     """Subjects to which he may publish."""
@@ -106,8 +121,8 @@ def shop_permissions(shop: str) -> Permissions:
             event_subject(shop),
             flow_subject(shop),
             present_subject(shop),
-            bucket_subject(REPORTED, shop),
-            bucket_subject(REPORTED, f"{shop}.>"),
+            response_subject(shop),
+            *(bucket_subject(REPORTED, key) for key in (shop, findings_key(shop), answer_key(shop))),
             read_subject(EVENTS, event_subject(shop)),
             read_subject(FLOW, flow_subject(shop)),
             *(read_subject(f"KV_{DESIRED}", bucket_subject(DESIRED, key)) for key in wanted),
@@ -120,6 +135,27 @@ def shop_permissions(shop: str) -> Permissions:
             *(bucket_subject(DESIRED, key) for key in wanted),
         ),
     )
+
+
+class Passages(NamedTuple):
+    """What passes between the account of the shops and that of the streams and the head office.
+
+    A server sends the answer of a stream wherever the sender of a message wants it, and a stream's answer can be what
+    the sender has stored there before. So a shop must not share an account with what it may not write: an answer never
+    passes from the account of the shops into the other one.
+    """
+
+    up: Sequence[str]
+    """Subjects of shops that the streams and the head office read."""
+    down: Sequence[str]
+    """Subjects of the head office that shops read."""
+
+
+def list_passages() -> Passages:
+    """Return what all shops together send to, and get from, the account of the streams."""
+    within = {present_subject("*"), f"{inbox_prefix('*')}.>"}
+    allowed = shop_permissions("*")
+    return Passages(*([one for one in subjects if one not in within] for subjects in allowed))
 
 
 def reader_inbox_prefix(reader: str) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.events.event import Event, EventFilter
 from gateway.events.log import EventLog
 from gateway.events.table import Page
@@ -15,7 +15,7 @@ from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEve
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.documents import SkippedEvent
 from gateway.fleet.events import UnsentEventsRemoved
-from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, NoRoom, Refusal
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.link_throttle import LinkThrottle
 from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
@@ -31,6 +31,9 @@ MAX_BATCH_BYTES: Final = 256 * 1024
 """How many bytes are under way at the same time; one event may have more."""
 SAVE_INTERVAL_S: Final = 30.0
 """How often the cursor is stored. After a crash, the events of that time are sent again, and the stream drops them."""
+
+NO_ROOM_PAUSE_S: Final = 60.0
+"""How long events wait before they are sent again for which there was no room."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,6 +66,9 @@ class EventUplink(LinkPart):
         """The stored cursor; None before it is loaded."""
         self._saved_at = 0.0
         self._refusals = FailureLog(_log, "the head office does not take an event, which is skipped")
+        self._no_room = FailureLog(_log, "events wait here, since the head office has no room for them")
+        self._resumes_at = 0.0
+        """When events are sent again after there was no room, by the monotonic clock."""
 
     @property
     def waiting(self) -> int:
@@ -103,9 +109,19 @@ class EventUplink(LinkPart):
         self._cursor = dataclasses.replace(self._cursor, number=start + max(0, removed))
 
     async def work(self, connection: "FleetConnection") -> bool:
-        """Send the next events, if some wait; return whether more wait. Raises the same as `send_batch`."""
-        if self.is_behind:
+        """Send the next events, if some wait; return whether more wait. Raises the same as `send_batch`.
+
+        While the head office has no room for events they wait, and all else goes on.
+        """
+        if not self.is_behind or time.monotonic() < self._resumes_at:
+            return False
+        try:
             await self.send_batch(connection)
+        except NoRoom as exc:
+            self._no_room.failed(describe_error(exc))
+            self._resumes_at = time.monotonic() + NO_ROOM_PAUSE_S
+            return False
+        self._no_room.recovered()
         return self.is_behind
 
     async def send_batch(self, connection: "FleetConnection") -> None:

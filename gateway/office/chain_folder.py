@@ -4,7 +4,8 @@
 ``office.toml``                       what a person decided
 ``authority.pem``, ``authority.key``  the chain's certificate authority
 ``operator.nk``, ``operator.jwt``     the operator, whom the servers trust
-``account.nk``, ``account.jwt``       the account of shops and head office; the token also says who is revoked
+``account.nk``, ``account.jwt``       the account of streams and head office; the token also says who is revoked
+``shops_account.nk``                  the account of the shops; its token is made from that of the other one
 ``system.nk``, ``system.jwt``         the servers' own account
 ``shops.nk``                          the key that signs the tokens of shops
 ``cluster.secret``                    with what the servers know each other
@@ -17,7 +18,8 @@
 import contextlib
 import secrets
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -135,8 +137,13 @@ class ChainFolder:
 
     @property
     def account(self) -> SigningKey:
-        """The key of the account of the chain. Raises `StateError`."""
+        """The key of the account with the streams. Raises `StateError`."""
         return self._read_key("account", KeyKind.A)
+
+    @property
+    def shops_account(self) -> SigningKey:
+        """The key of the account in which the shops are. Raises `StateError`."""
+        return self._read_key("shops_account", KeyKind.A)
 
     @property
     def shops_key(self) -> SigningKey:
@@ -170,20 +177,49 @@ class ChainFolder:
         return ShopCredentials(
             self.authority.pem.decode(),
             self.authority.issue_client(shop, key).decode(),
-            jwt.make_shop(self.shops_key, public_key, shop, self.account.public),
+            jwt.make_shop(self.shops_key, public_key, shop, self.shops_account.public),
             public_key,
+        )
+
+    def make_account_token(self, revoked: Collection[str], issued_at: int) -> str:
+        """Return the token of the account with the streams, which revokes these users. Raises `StateError`.
+
+        What it says depends on nothing else. `issued_at` is in Unix seconds.
+        """
+        return jwt.make_account(
+            self.operator, self.account.public, self.plan.name, revoked=revoked, issued_at=issued_at
+        )
+
+    def make_shops_token(self, account_token: str) -> str:
+        """Return the token of the shops' account that belongs to one of the other account. Raises `StateError`."""
+        try:
+            issued_at, revoked = jwt.read_account(account_token, self.operator.public, self.account.public)
+        except ValueError as exc:
+            raise self._damaged("account.jwt", exc) from exc
+        return jwt.make_shops_account(
+            self.operator,
+            self.shops_account.public,
+            self.plan.name,
+            streams=self.account.public,
+            shops_key=self.shops_key.public,
+            revoked=revoked,
+            issued_at=issued_at,
         )
 
     def save_account_token(self, token: str) -> None:
         """Keep the newest token of the account, also where a server begins with it. Raises `StateError`."""
         if token != self.account_token:
             self._write({"account.jwt": token.encode()})
-            self._write(self._render_servers())
+            self.write_servers()
+
+    def write_servers(self) -> None:
+        """Bring the configurations of the servers to what the folder says. Raises `StateError`."""
+        self._write(self._render_servers())
 
     def _fill(self) -> None:
         authority = ChainAuthority.create(self.plan.name)
-        operator, account, system, shops = (
-            SigningKey.create(kind) for kind in (KeyKind.O, KeyKind.A, KeyKind.A, KeyKind.A)
+        operator, account, system, shops, shops_account = (
+            SigningKey.create(kind) for kind in (KeyKind.O, KeyKind.A, KeyKind.A, KeyKind.A, KeyKind.A)
         )
         key = Ed25519PrivateKey.generate()
         office = encode_public_key(KeyKind.U, key.public_key().public_bytes_raw())
@@ -192,10 +228,11 @@ class ChainFolder:
             "operator.nk": operator.seed,
             "operator.jwt": jwt.make_operator(name, operator, system.public),
             "account.nk": account.seed,
-            "account.jwt": jwt.make_account(operator, account.public, name, shops_key=shops.public, revoked=()),
+            "account.jwt": jwt.make_account(operator, account.public, name, revoked=(), issued_at=int(time.time())),
             "system.nk": system.seed,
             "system.jwt": jwt.make_system_account(operator, system.public),
             "shops.nk": shops.seed,
+            "shops_account.nk": shops_account.seed,
             "cluster.secret": secrets.token_hex(16),
             "office.jwt": jwt.make_user(account, office, OFFICE),
             "observer.jwt": jwt.make_user(system, office, OFFICE),
@@ -220,14 +257,18 @@ class ChainFolder:
                     f"{folder}/{PRIVATE_KEY}": private_key,
                 }
             )
-        self._write(self._render_servers())
+        self.write_servers()
 
     def _render_servers(self) -> dict[str, bytes]:
         system = self._read_key("system", KeyKind.A).public
         tokens = ServerTokens(
             self._read("operator.jwt").decode(),
             system,
-            {system: self._read("system.jwt").decode(), self.account.public: self.account_token},
+            {
+                system: self._read("system.jwt").decode(),
+                self.account.public: self.account_token,
+                self.shops_account.public: self.make_shops_token(self.account_token),
+            },
             self._read("cluster.secret").decode(),
         )
         return {

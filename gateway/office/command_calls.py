@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from firmware_tools.language import message
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet.documents import CommandRequest, CommandResponse
-from gateway.fleet.subjects import command_subject
 from gateway.office.audit import record_change
+from gateway.office.command_responses import CommandResponses
 from gateway.office.office import Office, translated
 
 CONCURRENCY: Final = 64
@@ -90,9 +90,10 @@ async def call_shops(
     [known] = [one for name, one in COMMANDS.items() if name == command]
     about = known.arguments.model_validate_json(json.dumps(arguments)).subject
     await record_change(office, "command", command, id=command_id, about=about, shops=[*shops])
-    calls = _Calls(office, command, arguments, shops, command_id, ends_at, deadline, on_outcome)
+    calls = _Calls(office.actor, command, arguments, shops, command_id, ends_at, deadline, on_outcome)
     with translated(office.folder):
-        await asyncio.gather(*(calls.work() for _ in range(min(CONCURRENCY, len(shops)))))
+        async with CommandResponses.open(office.client) as responses:
+            await asyncio.gather(*(calls.work(responses) for _ in range(min(CONCURRENCY, len(shops)))))
 
 
 def _make_id(run_id: str, command: str, arguments: Mapping[str, Any]) -> str:
@@ -106,7 +107,7 @@ class _Calls:
 
     def __init__(
         self,
-        office: Office,
+        by: object,
         command: str,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
@@ -115,7 +116,7 @@ class _Calls:
         deadline: str,
         on_outcome: Callable[[CommandCall], None],
     ) -> None:
-        self._office = office
+        self._by = str(by)[:200]
         self._command = command
         self._arguments = dict(arguments)
         self._on_outcome = on_outcome
@@ -126,32 +127,28 @@ class _Calls:
         heapq.heapify(self._due)
         self._open = len(shops)
 
-    async def work(self) -> None:
+    async def work(self, responses: CommandResponses) -> None:
         """Ask one shop after the other until none is left."""
         while self._open:
             now = time.monotonic()
             if self._due and self._due[0].at <= now:
-                await self._ask(heapq.heappop(self._due))
+                await self._ask(heapq.heappop(self._due), responses)
             else:
                 next_at = self._due[0].at if self._due else now + RESPONSE_TIMEOUT_S
                 await asyncio.sleep(max(0.0, min(next_at - now, 0.2)))
 
-    async def _ask(self, due: _Due) -> None:
+    async def _ask(self, due: _Due, responses: CommandResponses) -> None:
         left_s = self._ends_at - time.monotonic()
         if left_s <= 0:
             self._finish(due, due.outcome, due.reason or _describe_end(due.outcome))
             return
-        request = CommandRequest(
-            id=self._id, deadline=self._deadline, by=str(self._office.actor)[:200], arguments=self._arguments
-        )
+        request = CommandRequest(id=self._id, deadline=self._deadline, by=self._by, arguments=self._arguments)
         try:
-            received = await self._office.client.request(
-                command_subject(due.shop, self._command),
-                request.model_dump_json().encode(),
-                timeout=min(RESPONSE_TIMEOUT_S, left_s),
+            received = await responses.request(
+                due.shop, self._command, request.model_dump_json().encode(), min(RESPONSE_TIMEOUT_S, left_s)
             )
-            response = CommandResponse.model_validate_json(received.data)
-        except (nats.errors.NoRespondersError, nats.errors.TimeoutError) as exc:
+            response = CommandResponse.model_validate_json(received)
+        except (nats.errors.NoRespondersError, TimeoutError) as exc:
             interval = AWAY_INTERVALS_S[min(due.attempt, len(AWAY_INTERVALS_S) - 1)]
             reason = due.reason if isinstance(exc, nats.errors.NoRespondersError) else _describe_silence()
             self._again(due._replace(attempt=due.attempt + 1, reason=reason), interval)

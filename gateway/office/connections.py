@@ -29,7 +29,7 @@ _CLOSED: Final = 1
 
 @dataclass(slots=True)
 class ChainConnections:
-    """The connections of the chain's account, by the public keys of their users."""
+    """The connections of the chain, by the public keys of their users."""
 
     since: dict[str, str] = field(default_factory=dict)
     """Since when each user is connected, in UTC."""
@@ -108,7 +108,7 @@ async def _list_open(office: Office, server: str, user: str) -> AsyncIterator[Ma
 
 
 async def _ask(office: Office, server: str, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    request = {"acc": office.folder.account.public, "auth": True, "limit": PAGE, **options}
+    request = {"auth": True, "limit": PAGE, **options}
     response = await office.observer.request(
         f"$SYS.REQ.SERVER.{server}.CONNZ", json.dumps(request).encode(), timeout=FIRST_RESPONSE_S
     )

@@ -15,15 +15,17 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware_tools.language import message
-from gateway.fleet.subjects import reader_permissions, shop_permissions
+from gateway.fleet.subjects import list_passages, reader_permissions, shop_permissions
 from gateway.office.nkey import KeyKind, SigningKey, decode_public_key
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """No token is longer. A revocation takes some 70 bytes."""
 FOREVER: Final = 253_402_300_799
 """A user's tokens are revoked that were issued up to a time. A revoked key never comes back, so it is the last one."""
-RESPONSE_TIME_NS: Final = 120 * 10**9
-"""For how long a shop may respond to a message that it got, in nanoseconds."""
+ANSWER_TIME_NS: Final = 20 * 10**9
+"""For how long a server remembers where the answer of a stream to a shop goes, in nanoseconds."""
+SHOP_SUBSCRIPTIONS: Final = 64
+"""How many subscriptions a connection of a shop has at most: it needs about 30 with 20 groups."""
 USER_NAME: Final = "{{name()}}"
 """In place of this the servers put the name of each user."""
 
@@ -39,36 +41,59 @@ def make_operator(name: str, key: SigningKey, system_account: str) -> str:
 
 def make_system_account(operator: SigningKey, public_key: str) -> str:
     """Return the token of the servers' own account."""
-    return _encode(operator, public_key, "system", _account_claims(_limits(has_streams=False)))
+    return _encode(operator, public_key, "system", _account_claims(_limits(has_streams=False), ()))
 
 
-def make_account(
+def make_account(operator: SigningKey, public_key: str, name: str, *, revoked: Collection[str], issued_at: int) -> str:
+    """Return the token of the account with the streams, in which the head office and readers are.
+
+    `revoked` has the public keys of users that may not connect, `issued_at` is in Unix seconds: servers keep the
+    newest token.
+    """
+    # One service for all that shops send: a server lets the answer to a message of a service not come back as another
+    # message of it, so that no shop can have an answer delivered as what another shop has sent.
+    exports = [
+        {"name": "up", "subject": ">", "type": "service", "response_threshold": ANSWER_TIME_NS},
+        *({"name": subject, "subject": subject, "type": "stream"} for subject in list_passages().down),
+    ]
+    claims = _account_claims(_limits(has_streams=True), revoked) | {"exports": exports}
+    return _encode(operator, public_key, name, claims, issued_at=issued_at)
+
+
+def make_shops_account(
     operator: SigningKey,
     public_key: str,
     name: str,
     *,
+    streams: str,
     shops_key: str,
     revoked: Collection[str],
-    issued_after: int = 0,
+    issued_at: int,
 ) -> str:
-    """Return the token of the account of the chain.
+    """Return the token of the account in which the shops are, and which has no streams.
 
-    A user whose token `shops_key` has signed may do what a shop may. `revoked` has the public keys of users that may
-    not connect. Servers keep the newest token, so it is issued later than `issued_after`, in Unix seconds.
+    `streams` is the public key of the account that has them. A user whose token `shops_key` has signed may do what a
+    shop may. `revoked` and `issued_at` are as in `make_account`.
     """
-    allowed = shop_permissions(USER_NAME)
+    allowed, passages = shop_permissions(USER_NAME), list_passages()
+    # Who could respond to whatever he got could send a message to himself, and name any subject for the response.
     template = {
         "pub": {"allow": [*allowed.publish]},
         "sub": {"allow": [*allowed.subscribe]},
-        "resp": {"max": 1, "ttl": RESPONSE_TIME_NS},
         "allowed_connection_types": ["STANDARD"],
         **_user_limits(),
+        "subs": SHOP_SUBSCRIPTIONS,
     }
-    claims = _account_claims(_limits(has_streams=True)) | {
+    imports = [
+        {"name": subject, "subject": subject, "account": streams, "type": kind}
+        for kind, subjects in (("service", passages.up), ("stream", passages.down))
+        for subject in subjects
+    ]
+    claims = _account_claims(_limits(has_streams=False), revoked) | {
+        "imports": imports,
         "signing_keys": [{"kind": "user_scope", "key": shops_key, "role": "shop", "template": template}],
-        "revocations": dict.fromkeys(sorted(revoked), FOREVER),
     }
-    return _encode(operator, public_key, name, claims, issued_at=max(int(time.time()), issued_after + 1))
+    return _encode(operator, public_key, f"{name}-shops", claims, issued_at=issued_at)
 
 
 def make_user(account: SigningKey, public_key: str, name: str) -> str:
@@ -110,13 +135,14 @@ def read_account(token: str, operator: str, account: str) -> tuple[int, frozense
     return issued_at, frozenset(revocations or ())
 
 
-def _account_claims(limits: Mapping[str, Any]) -> dict[str, Any]:
+def _account_claims(limits: Mapping[str, Any], revoked: Collection[str]) -> dict[str, Any]:
     return {
         "type": "account",
         "limits": limits,
         "default_permissions": {"pub": {}, "sub": {}},
         "imports": [],
         "exports": [],
+        "revocations": dict.fromkeys(sorted(revoked), FOREVER),
     }
 
 

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from firmware_tools.language import describe_error, message
+from gateway.fleet.client import FleetClient
 from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import EVENTS
@@ -152,7 +153,7 @@ async def connect_client(servers: Sequence[str], credentials: UserCredentials, *
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             while True:
-                client = Client()
+                client: Client = FleetClient()
                 try:
                     async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
                         await client.connect(

@@ -18,11 +18,14 @@ SERVER_COUNTS: Final = (1, 3)
 """How many servers there can be: one, or as many as outlive the loss of one."""
 CLUSTER_PORT: Final = 6222
 """Where servers listen for each other unless told otherwise."""
+STORAGE_GB: Final = 20
+"""How much a server stores at most unless told otherwise, in gigabytes."""
 JOIN_PORT: Final = 7443
 """Where shops join unless told otherwise."""
 _HEADING: Final = (
     "The head office of a chain. `join` is where shops reach `sunmi-gateway office serve`: change it here if that "
-    "moves, and enrol the shops again that have not joined."
+    "moves, and enrol the shops again that have not joined. `storage_gb` is how much each server stores at most: after "
+    "a change run `sunmi-gateway office init` again, copy server.conf to the servers and start them again."
 )
 _ADDRESS: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
 
@@ -78,6 +81,7 @@ class ChainPlan(BaseModel):
     servers: tuple[str, ...]
     cluster_ports: tuple[Port, ...] = ()
     join: str = ""
+    storage_gb: Annotated[int, Field(ge=1, le=100_000)] = STORAGE_GB
 
     @field_validator("servers")
     @classmethod
@@ -126,6 +130,11 @@ class ChainPlan(BaseModel):
         return Address.parse(self.join) if self.join else Address(Address.parse(self.servers[0]).host, JOIN_PORT)
 
     @property
+    def storage_bytes(self) -> int:
+        """How much a server stores at most."""
+        return self.storage_gb * 10**9
+
+    @property
     def replicas(self) -> int:
         """On how many servers everything is stored."""
         return len(self.servers)
@@ -137,6 +146,7 @@ class ChainPlan(BaseModel):
         for key, value in self.model_dump(exclude_defaults=True).items():
             document[key] = [*value] if isinstance(value, tuple) else value
         document["name"], document["join"] = self.name, str(self.join_address)
+        document["storage_gb"] = self.storage_gb
         return document.as_string()
 
 

@@ -1,4 +1,6 @@
-"""Who may not connect any more: a claim in the token of the chain's account, which every server has.
+"""Who may not connect any more: a claim in the tokens of the chain's two accounts, which every server has.
+
+The token of the shops' account is made from that of the account with the streams, which alone is kept.
 
 What is revoked stays revoked. The newest token stands in the bucket `office`, on every server and in the head office's
 folder, and each of these may be older than it was, after a restoration: so a new token revokes all that any of them
@@ -8,6 +10,7 @@ does. The bucket is changed only if nobody else has meanwhile, so two head offic
 import asyncio
 import json
 import random
+import time
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
@@ -44,7 +47,7 @@ class _KnownTokens(NamedTuple):
     revoked: frozenset[str]
     """Whom any of them revokes."""
     are_equal: bool
-    """Whether all revoke the same."""
+    """Whether all revoke the same, and the bucket's token says what this version wants."""
 
 
 async def revoke(office: Office, users: Collection[str]) -> None:
@@ -81,15 +84,8 @@ async def reconcile(office: Office) -> bool:
 
 def _make_token(office: Office, known: _KnownTokens, users: Collection[str]) -> str:
     folder = office.folder
-    token = jwt.make_account(
-        folder.operator,
-        folder.account.public,
-        folder.plan.name,
-        shops_key=folder.shops_key.public,
-        revoked=known.revoked.union(users),
-        issued_after=known.issued_at,
-    )
-    if len(token) > MAX_PAYLOAD_BYTES:
+    token = folder.make_account_token(known.revoked.union(users), max(int(time.time()), known.issued_at + 1))
+    if len(folder.make_shops_token(token)) > MAX_PAYLOAD_BYTES:
         raise StateError(
             message(
                 "{count} users are revoked, more than a message to the servers holds: make a new chain, which the "
@@ -104,15 +100,17 @@ async def _read_tokens(office: Office, bucket: Bucket) -> _KnownTokens:
     """Return what bucket, servers and folder say. Raises `HeadOfficeUnavailable` and `StateError`."""
     entry = await bucket.get(ACCOUNT_KEY)
     stored = (entry.value or b"").decode("ascii", "replace")
-    lookup = f"$SYS.REQ.ACCOUNT.{office.folder.account.public}.CLAIMS.LOOKUP"
-    with translated(office.folder):
-        responses = await _ask_all(office.observer, lookup, b"", len(office.folder.plan.servers))
-    tokens = [stored] if stored else []
-    tokens += [response.decode("ascii", "replace") for response in responses if response]
-    tokens.append(office.folder.account_token)
-    operator, account = office.folder.operator.public, office.folder.account.public
+    folder = office.folder
+    operator, account = folder.operator.public, folder.account.public
+    tokens = [(stored, account)] if stored else []
+    tokens.append((folder.account_token, account))
+    for asked in (account, folder.shops_account.public):
+        with translated(folder):
+            lookup = f"$SYS.REQ.ACCOUNT.{asked}.CLAIMS.LOOKUP"
+            responses = await _ask_all(office.observer, lookup, b"", len(folder.plan.servers))
+        tokens += [(response.decode("ascii", "replace"), asked) for response in responses if response]
     claims: list[tuple[int, frozenset[str]]] = []
-    for token in tokens:
+    for token, account in tokens:
         try:
             claims.append(jwt.read_account(token, operator, account))
         except ValueError as exc:
@@ -120,13 +118,14 @@ async def _read_tokens(office: Office, bucket: Bucket) -> _KnownTokens:
                 message(
                     "a token of the chain's account is not of this folder's operator, so nobody is revoked: see that "
                     "{path} is the folder of these servers: {reason}",
-                    path=office.folder.path,
+                    path=folder.path,
                     reason=exc,
                 )
             ) from exc
     revoked = frozenset[str]().union(*(one[1] for one in claims))
     issued_at = max(one[0] for one in claims)
-    return _KnownTokens(entry.revision, stored, issued_at, revoked, all(one[1] == revoked for one in claims))
+    are_equal = all(one[1] == revoked for one in claims) and stored == folder.make_account_token(revoked, issued_at)
+    return _KnownTokens(entry.revision, stored, issued_at, revoked, are_equal)
 
 
 async def _push(office: Office, bucket: Bucket) -> None:
@@ -136,19 +135,25 @@ async def _push(office: Office, bucket: Bucket) -> None:
         newest = (await bucket.get(ACCOUNT_KEY)).value or b""
         if newest == pushed:
             break
-        with translated(office.folder):
-            responses = await _ask_all(office.observer, _UPDATE, newest, len(office.folder.plan.servers))
-        outcomes = [json.loads(response) for response in responses]
-        if not any(one.get("data", {}).get("code") == _DONE for one in outcomes):
-            reasons = {str(one.get("error", {}).get("description")) for one in outcomes}
-            raise HeadOfficeUnavailable(
-                message(
-                    "no server has taken the new token of the chain's account, so try again: {reason}",
-                    reason=", ".join(sorted(reasons)),
-                )
-            )
+        for token in (newest.decode(), office.folder.make_shops_token(newest.decode())):
+            await _update(office, token)
         pushed = newest
     office.folder.save_account_token(pushed.decode())
+
+
+async def _update(office: Office, token: str) -> None:
+    """Give a token of an account to the servers. Raises `HeadOfficeUnavailable` if none takes it."""
+    with translated(office.folder):
+        responses = await _ask_all(office.observer, _UPDATE, token.encode(), len(office.folder.plan.servers))
+    outcomes = [json.loads(response) for response in responses]
+    if not any(one.get("data", {}).get("code") == _DONE for one in outcomes):
+        reasons = {str(one.get("error", {}).get("description")) for one in outcomes}
+        raise HeadOfficeUnavailable(
+            message(
+                "no server has taken the new token of the chain's account, so try again: {reason}",
+                reason=", ".join(sorted(reasons)),
+            )
+        )
 
 
 async def _ask_all(observer: Client, subject: str, payload: bytes, servers: int) -> list[bytes]:

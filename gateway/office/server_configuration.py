@@ -55,7 +55,8 @@ def render_configuration(plan: ChainPlan, place: ServerPlace, tokens: ServerToke
         "max_payload": MAX_PAYLOAD_BYTES,
         "tls": tls | {"handshake_first": True},
         "authorization": {"timeout": HANDSHAKE_TIMEOUT_S},
-        "jetstream": {"store_dir": STREAMS, "sync_interval": "always"},
+        # By default a server takes what is free when it starts: less after each start, until it stores nothing more.
+        "jetstream": {"store_dir": STREAMS, "sync_interval": "always", "max_file_store": plan.storage_bytes},
         "operator": tokens.operator,
         "system_account": tokens.system_account,
         "resolver": {"type": "full", "dir": TOKENS, "allow_delete": False, "interval": "2m"},

@@ -23,9 +23,10 @@ async def set_up(office: Office) -> Sequence[str]:
     Who is revoked is made the same everywhere: servers or folder may be restored ones. Servers that have just been
     started are waited for. Raises `HeadOfficeUnavailable`.
     """
+    plan = office.folder.plan
     give_up_at = time.monotonic() + LEADER_TIMEOUT_S
     jetstream = office.client.jetstream(timeout=_REQUEST_TIMEOUT_S)
-    waiting, touched = [*list_streams(office.folder.plan.replicas)], list[str]()
+    waiting, touched = [*list_streams(plan.replicas, plan.storage_bytes)], list[str]()
     while waiting:
         try:
             with translated(office.folder):

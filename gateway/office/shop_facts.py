@@ -18,6 +18,8 @@ MAX_TROUBLES: Final = 20
 """How many troubles of a shop are kept."""
 MAX_TEXT: Final = 300
 """How many characters of a text of a shop are kept."""
+MAX_NUMBER: Final = 10**9
+"""The largest number of a shop that is believed."""
 MAX_ANSWERS: Final = 500
 """How many answers of a shop are kept that are not `applied`."""
 DOCUMENT: Final = "document"
@@ -158,21 +160,19 @@ class ShopFacts:
 
     def _take_state(self, state: Mapping[str, Any]) -> None:
         version, cameras, outbox = state.get("version"), state.get("cameras"), state.get("outbox")
-        self.version = version[:64] if isinstance(version, str) else None
+        self.version = clean_text(version, 64) if isinstance(version, str) else None
         listed = [one for one in cameras if isinstance(one, dict)] if isinstance(cameras, list) else []
         self.cameras = len(listed)
         self.cameras_offline = sum(one.get("online") is False for one in listed)
-        depth = outbox.get("depth") if isinstance(outbox, dict) else 0
-        self.waiting = depth if isinstance(depth, int) else 0
-        oldest_s = state.get("oldest_item_age_s")
-        self.oldest_waiting_s = float(oldest_s) if isinstance(oldest_s, int | Decimal) else None
+        depth = _read_number(outbox.get("depth")) if isinstance(outbox, dict) else None
+        self.waiting = int(depth or 0)
+        self.oldest_waiting_s = _read_number(state.get("oldest_item_age_s"))
         clone = state.get("cloned")
         self.clone = _shorten_members(clone) if isinstance(clone, dict) else None
         failing = state.get("failing")
         services = failing.items() if isinstance(failing, dict) else ()
         self.failing = tuple(
-            Trouble(SERVICE, name[:MAX_TEXT], str(reason or "")[:MAX_TEXT])
-            for name, reason in sorted(services)[:MAX_TROUBLES]
+            Trouble(SERVICE, clean_text(name), clean_text(reason)) for name, reason in sorted(services)[:MAX_TROUBLES]
         )
 
     def describe(self) -> dict[str, Any]:
@@ -194,6 +194,24 @@ class ShopFacts:
         }
 
 
+def clean_text(value: object, limit: int = MAX_TEXT) -> str:
+    """Return a text of a shop as it can be shown, exported and stored anywhere; an empty one for anything else.
+
+    It has no characters that steer a terminal or the direction of writing, and no lone surrogates.
+    """
+    if not isinstance(value, str):
+        return ""
+    text = value[:limit]
+    return text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
+
+
+def _read_number(value: object) -> float | None:
+    """Return a number of a shop; None for one that means nothing."""
+    if not isinstance(value, int | Decimal) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
+        return None
+    return float(value)
+
+
 def _read_object(value: bytes | None) -> Mapping[str, Any]:
     try:
         document = json_text.loads(value or b"{}")
@@ -208,7 +226,7 @@ def _read_findings(value: bytes | None) -> tuple[Trouble, ...]:
     except ValidationError:
         return ()
     failed = [one for one in report.findings if one.status == "failed"]
-    return tuple(Trouble(CHECK, one.check[:MAX_TEXT], one.text[:MAX_TEXT]) for one in failed[:MAX_TROUBLES])
+    return tuple(Trouble(CHECK, clean_text(one.check), clean_text(one.text)) for one in failed[:MAX_TROUBLES])
 
 
 def _read_answers(value: bytes | None) -> tuple[Mapping[str, int], Mapping[str, PartAnswer], bool]:
@@ -217,14 +235,16 @@ def _read_answers(value: bytes | None) -> tuple[Mapping[str, int], Mapping[str, 
     except ValidationError:
         return {}, {}, False
     open_answers = [(part, one) for part, one in report.answers.items() if one.outcome != "applied"]
-    answers = {part: PartAnswer(one.outcome, one.reason[:MAX_TEXT]) for part, one in open_answers[:MAX_ANSWERS]}
+    answers = {
+        clean_text(part): PartAnswer(one.outcome, clean_text(one.reason)) for part, one in open_answers[:MAX_ANSWERS]
+    }
     return dict([*report.revisions.items()][:50]), answers, set(report.answers) == {DOCUMENT}
 
 
 def _shorten_members(clone: Mapping[str, Any]) -> Mapping[str, Any]:
     addresses = clone.get("addresses")
     return {
-        "host": str(clone.get("host", ""))[:MAX_TEXT],
-        "addresses": [str(one)[:64] for one in addresses[:20]] if isinstance(addresses, list) else [],
-        "since": str(clone.get("since", ""))[:64],
+        "host": clean_text(clone.get("host")),
+        "addresses": [clean_text(one, 64) for one in addresses[:20]] if isinstance(addresses, list) else [],
+        "since": clean_text(clone.get("since"), 64),
     }

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from firmware_tools.language import message
 from gateway.errors import NotFound
-from gateway.fleet.subjects import CHAIN_KEY, DESIRED, REPORTED, SHOPS, group_key, shop_key
+from gateway.fleet.subjects import (
+    CHAIN_KEY,
+    DESIRED,
+    REPORTED,
+    SHOPS,
+    answer_key,
+    findings_key,
+    group_key,
+    shop_key,
+)
 from gateway.office.bucket import Bucket, Entry
 from gateway.office.connections import read_connections, read_ends
 from gateway.office.office import Office
@@ -160,7 +169,7 @@ async def load_shop(office: Office, shop: str) -> dict[str, Any]:
         if facts.connected_since is None:
             facts.away_since = (await read_ends(office, [key], user=key)).get(key)
     desired = await Bucket(office, DESIRED).read(_list_desired_keys(facts))
-    kinds = {"state": shop, "findings": f"{shop}.findings", "desired": f"{shop}.desired"}
+    kinds = {"state": shop, "findings": findings_key(shop), "desired": answer_key(shop)}
     return {
         **facts.describe(),
         "record": facts.record.model_dump(mode="json", exclude={"code_sha256"}),

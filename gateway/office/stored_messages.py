@@ -20,6 +20,8 @@ TIMEOUT_S: Final = 15.0
 """How long a batch is waited for. A stream needs some seconds to choose a new leader."""
 ATTEMPTS: Final = 3
 """How often a batch is asked for that does not come, as when its server has died meanwhile."""
+_SEQUENCE: Final = "Nats-Sequence"
+"""The header that a server adds to every stored message, and puts behind those that were stored."""
 _END: Final = "204"
 _NOT_FOUND: Final = "404"
 _NO_RESPONDERS: Final = "503"
@@ -89,9 +91,10 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
 
     async def take(received: Msg) -> None:
         headers = received.headers or {}
-        if (status := headers.get("Status")) is None:
+        if _SEQUENCE in headers:  # whatever else it has: whoever sent it may have set a status, too
             batch.append(_parse(received, headers))
         elif not ended.done():
+            status = headers.get("Status")
             if status == _END:
                 ended.set_result((batch, bool(batch) and headers.get("Nats-Num-Pending", "0") != "0"))
             elif status == _NOT_FOUND:
@@ -99,7 +102,8 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
             elif status == _NO_RESPONDERS:
                 ended.set_exception(nats.errors.NoRespondersError())
             else:
-                ended.set_exception(nats.js.errors.APIError(description=headers.get("Description")))
+                code = int(status) if status and status.isdecimal() else None
+                ended.set_exception(nats.js.errors.APIError(code=code, description=headers.get("Description")))
 
     payload = json.dumps({**request, "batch": BATCH, "max_bytes": MAX_BATCH_BYTES}).encode()
     subscription = await client.subscribe(
@@ -118,6 +122,4 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
 
 def _parse(received: Msg, headers: Mapping[str, str]) -> StreamMessage:
     time = headers.get("Nats-Time-Stamp", "")
-    return StreamMessage(
-        headers["Nats-Subject"], int(headers["Nats-Sequence"]), f"{time[:19]}Z", headers, received.data
-    )
+    return StreamMessage(headers["Nats-Subject"], int(headers[_SEQUENCE]), f"{time[:19]}Z", headers, received.data)

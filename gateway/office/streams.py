@@ -37,13 +37,17 @@ AUDIT_AGE_S: Final = 2 * 366 * DAY_S
 """For how long it stays who has changed what at the head office."""
 AUDIT_BYTES: Final = 64 * 1024 * 1024
 """How much of that there is at most: some 100,000 changes."""
+EVENTS_SHARE: Final = 0.8
+FLOW_SHARE: Final = 0.05
+"""Which share of a server's room events and flow take at most: whoever fills that, settings, commands and revocations
+still find room."""
 DUPLICATE_WINDOW_S: Final = 3600
 """For how long a message that comes again is known by its id."""
 _BUCKET_WINDOW_S: Final = 120
 
 
-def list_streams(replicas: int) -> Sequence[StreamConfig]:
-    """Return what the servers are to have, each of it on so many of them."""
+def list_streams(replicas: int, storage_bytes: int) -> Sequence[StreamConfig]:
+    """Return what the servers are to have, each of it on so many of them, which have so much room each."""
     # A full stream refuses, and the shops wait: nothing is lost. One that dropped the oldest would lose it.
     stream = StreamConfig(
         num_replicas=replicas,
@@ -54,15 +58,23 @@ def list_streams(replicas: int) -> Sequence[StreamConfig]:
         max_msgs=-1,
         duplicate_window=_BUCKET_WINDOW_S,
     )
-    bucket = stream.evolve(max_msgs_per_subject=1, allow_rollup_hdrs=True, deny_delete=True)
+    # No roll-ups: by one a shop could take all messages out of a bucket to which it may write a key.
+    bucket = stream.evolve(max_msgs_per_subject=1, deny_delete=True)
     return (
         stream.evolve(
             name=EVENTS,
             subjects=[event_subject("*")],
             max_age=EVENTS_AGE_S,
+            max_bytes=int(EVENTS_SHARE * storage_bytes),
             duplicate_window=DUPLICATE_WINDOW_S,
         ),
-        stream.evolve(name=FLOW, subjects=[flow_subject("*")], max_age=FLOW_AGE_S, max_msgs_per_subject=1),
+        stream.evolve(
+            name=FLOW,
+            subjects=[flow_subject("*")],
+            max_age=FLOW_AGE_S,
+            max_msgs_per_subject=1,
+            max_bytes=int(FLOW_SHARE * storage_bytes),
+        ),
         # Here the oldest goes: a full audit log must stop nobody. Nothing in it can be deleted or changed.
         stream.evolve(
             name=AUDIT,

@@ -84,10 +84,12 @@ class ChainFlowTable:
         shop, _, day = stored.subject.removeprefix(f"{PREFIX}.").partition(".flow.")
         try:
             document = json_text.loads(stored.payload)
-            date.fromisoformat(day)
+            happened, stored_on = date.fromisoformat(day), date.fromisoformat(stored.stored_at[:10])
         except ValueError:
             return
-        if isinstance(document, dict):
+        # A day that is yet to come would push out what the other shops have counted.
+        is_day = happened.isoformat() == day and happened <= stored_on + timedelta(days=1)
+        if isinstance(document, dict) and is_day:
             total, new, repeat, members = (_count(document.get(kind)) for kind in _KINDS)
             numbers = FlowNumbers(total, new, repeat, members, document.get("final") is True)
             self._days.setdefault(day, {})[shop] = numbers

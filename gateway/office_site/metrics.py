@@ -82,11 +82,16 @@ class _Chain(Collector):
 
 async def show_metrics(context: OfficeRequest) -> web.StreamResponse:
     """Return every metric in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Chain(context.view, context.site.supervisor))
-    ProcessCollector(registry=registry)
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
-    return web.Response(body=generate_latest(registry), headers=headers)
+    return web.Response(body=render_metrics(context.view, context.site.supervisor), headers=headers)
+
+
+def render_metrics(view: ChainView, supervisor: Supervisor) -> bytes:
+    """Return every metric in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Chain(view, supervisor))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -5,12 +5,19 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from gateway.fleet.documents import DesiredReport, FindingsReport, ReportedFinding
+from gateway.fleet.documents import DesiredAnswer, DesiredReport, FindingsReport, ReportedFinding
+from gateway.office.shop_facts import clean_text
 
 MAX_CAMERAS = 200
 """How many cameras a page shows."""
 MAX_TEXT = 200
 """How many characters of a text a page shows."""
+MAX_LONG_TEXT = 1000
+"""How many characters it shows of a reason."""
+MAX_FINDINGS = 100
+"""How many findings a page shows."""
+MAX_ANSWERS = 600
+"""How many answers a page shows: a shop gives 500 at most, and some for what is no setting."""
 
 
 class ShopCamera(NamedTuple):
@@ -57,19 +64,28 @@ def read_reports(reported: Mapping[str, Any]) -> ShopReports:
 
 def _read_camera(document: Mapping[str, Any]) -> ShopCamera:
     texts = (document.get(name) for name in ("sn", "name", "model", "software_version"))
-    sn, name, model, version = (one[:MAX_TEXT] if isinstance(one, str) else "" for one in texts)
+    sn, name, model, version = (clean_text(one, MAX_TEXT) for one in texts)
     return ShopCamera(sn, name, model, version, document.get("online") is True)
 
 
 def _read_findings(document: Any) -> Sequence[ReportedFinding]:
     try:
-        return FindingsReport.model_validate(document).findings
+        return [_clean_finding(one) for one in FindingsReport.model_validate(document).findings[:MAX_FINDINGS]]
     except ValidationError:
         return ()
 
 
+def _clean_finding(finding: ReportedFinding) -> ReportedFinding:
+    return ReportedFinding(**{name: clean_text(text, MAX_LONG_TEXT) for name, text in finding})
+
+
 def _read_desired(document: Any) -> DesiredReport | None:
     try:
-        return DesiredReport.model_validate(document)
+        report = DesiredReport.model_validate(document)
     except ValidationError:
         return None
+    answers = {
+        clean_text(part, MAX_TEXT): DesiredAnswer(outcome=one.outcome, reason=clean_text(one.reason, MAX_LONG_TEXT))
+        for part, one in [*report.answers.items()][:MAX_ANSWERS]
+    }
+    return report.model_copy(update={"answers": answers})

@@ -18,10 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from nats.aio.client import Client
 
+from gateway.fleet.client import FleetClient
 from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
+from gateway.fleet.documents import Presence
 from gateway.fleet.subjects import inbox_prefix
 from gateway.fleet_settings import FleetSettings
 from gateway.office.chain_folder import OFFICE, ChainFolder
+from gateway.office.command_responses import CommandResponses
 from gateway.office.office import Office, connect_client
 from gateway.office.plan import make_plan
 from gateway.office.set_up import set_up
@@ -133,7 +136,7 @@ class HeadOffice:
 
     async def connect_once(self, credentials: UserCredentials) -> None:
         """Connect without trying again; raise what the client library raises."""
-        client = Client()
+        client = FleetClient()
         try:
             await client.connect(
                 f"tls://{self.servers[0]}",
@@ -146,6 +149,12 @@ class HeadOffice:
             )
         finally:
             await client.close()
+
+    def sign_presence(self, shop: str, presence: Presence) -> bytes:
+        """Return what a gateway says that is there and has the certificate of a shop."""
+        sign = load_credentials(self._files[shop]).sign
+        signature = sign(f"sunmi-gateway present {presence.instance}").decode()
+        return presence.model_copy(update={"signature": signature}).model_dump_json().encode()
 
     async def read_events(self, shop: str) -> list[tuple[str, dict[str, Any]]]:
         """Return subject and content of each event of a shop, in the order of the stream."""
@@ -185,9 +194,9 @@ class HeadOffice:
         }
         content = json.dumps(request | changes).encode() if payload is None else payload
         while True:
-            async with self.client() as client:
-                with contextlib.suppress(nats.errors.TimeoutError):  # it has died meanwhile, or the server
-                    return await _request(client, f"fleet.v1.{shop}.command.{name}", content, wait_s)
+            async with self.client() as client, CommandResponses.open(client) as responses:
+                with contextlib.suppress(TimeoutError):  # it has died meanwhile, or the server
+                    return await _request(responses, shop, name, content, wait_s)
 
     async def read_state(self, shop: str) -> dict[str, Any]:
         """Return the state that a shop has reported; nothing if it has reported none."""
@@ -200,15 +209,15 @@ class HeadOffice:
         return dict(json.loads(entry.value or b"{}"))
 
 
-async def _request(client: Client, subject: str, content: bytes, wait_s: float) -> dict[str, Any]:
-    """Return the response to a request, which is sent again while nobody listens."""
+async def _request(
+    responses: CommandResponses, shop: str, command: str, content: bytes, wait_s: float
+) -> dict[str, Any]:
+    """Return the response to a command, which is given again while the shop is away."""
     while True:
         try:
-            response = await client.request(subject, content, timeout=wait_s)
-        except nats.errors.NoRespondersError:  # the shop is away
+            return dict(json.loads(await responses.request(shop, command, content, wait_s)))
+        except nats.errors.NoRespondersError:
             await asyncio.sleep(0.05)
-        else:
-            return dict(json.loads(response.data))
 
 
 def make_chain(folder: Path, nodes: int = NODES, addresses: Sequence[str] = ("127.0.0.1",) * NODES) -> ChainFolder:

@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from gateway.events.event import NewEvent
 from gateway.fleet import day_flow, desired_follower, findings
-from gateway.fleet.subjects import AUDIT_SUBJECT, CHAIN_KEY, DESIRED, group_key, shop_key
+from gateway.fleet.subjects import AUDIT_SUBJECT, CHAIN_KEY, DESIRED, group_key, present_subject, shop_key
 from gateway.office.bucket import Bucket
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.desired import DesiredBucket
@@ -50,7 +50,7 @@ class Wire:
         if message.subject in self._inboxes:
             self._note(RESPONSES, self.document.find_fault("CommandResponse", message.subject, None, load(message)))
             return
-        if message.subject.startswith(("_INBOX", "$JS.", "$MQTT")):
+        if message.subject.startswith(("_INBOX", "_R_.", "$JS.", "$MQTT")):
             return  # what the servers and their clients say to each other
         self.take(message.subject, message.headers or {}, message.data)
         if message.reply and ".command." in message.subject:
@@ -110,9 +110,11 @@ async def test_each_channel_of_the_document_has_what_it_says(
         tmp_path / "reader.log",
     )
     wire = Wire()
-    async with office.connect() as connected, office.client() as client:
+    async with office.connect() as connected, office.client() as client, office.client(SHOP) as own:
         await client.subscribe(">", cb=wire.hear)
-        await client.flush()
+        await own.subscribe(present_subject(SHOP), cb=wire.hear)  # it never leaves the account of the shops
+        for one in (client, own):
+            await one.flush()
         await Enrolment(connected).enrol(SHOP, groups=[GROUP])
         fleet = office.settings(SHOP, people=True, may=["token_revoke"])
         async with linked_gateway(tmp_path / "shop", store, fleet) as gateway:

@@ -1,18 +1,22 @@
 """Two gateways with one certificate, as from a copied SD card: both notice, and nothing of either is lost or mixed."""
 
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import pytest
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, Finding, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.events.event import EventFilter, NewEvent
-from gateway.fleet import presence
+from gateway.fleet import link, presence
 from gateway.fleet.documents import Presence
 from gateway.fleet.link import FleetLink
 from gateway.fleet.subjects import present_subject
@@ -128,22 +132,22 @@ async def test_the_other_one_is_forgotten_when_it_was_not_heard(
 ) -> None:
     fleet = office.settings("shop-2")
     async with start(tmp_path / "state", fleet) as gateway:
-        link = link_of(gateway)
+        own_link = link_of(gateway)
         async with office.client("shop-2") as other:
             for noise in (b"", b"{}", b"\xff", b"[1]", b'{"instance":5}', b"x" * 100_000):
                 await other.publish("fleet.v1.shop-2.present", noise)
-            while not link.status().cloned:  # the first ones come before the gateway has said that it is there, too
+            while not own_link.status().cloned:  # the first ones come before the gateway has said that it is there, too
                 for number in range(50):
-                    said = f'{{"instance":"{number}","host":"copy","addresses":["192.0.2.7"],"started":""}}'
-                    await other.publish("fleet.v1.shop-2.present", said.encode())
+                    said = Presence(instance=f"{number}", host="copy", addresses=("192.0.2.7",), started="")
+                    await other.publish("fleet.v1.shop-2.present", office.sign_presence("shop-2", said))
                 await other.flush()
-        cloned = link.status().cloned
+        cloned = own_link.status().cloned
         assert cloned is not None
         assert (cloned["host"], cloned["addresses"]) == ("copy", ["192.0.2.7"])
         waits = await append(gateway, "while cloned")
         monkeypatch.setattr(presence, "GONE_AFTER_S", 0.0)
-        link.wake()
-        await until(lambda: link.status().cloned is None)
+        own_link.wake()
+        await until(lambda: own_link.status().cloned is None)
         while "fleet.clone_gone" not in await list_types(gateway):
             pass
         while waits not in [event["id"] for _, event in await office.read_events("shop-2")]:
@@ -164,12 +168,43 @@ async def test_a_late_message_of_the_process_before_is_no_other_gateway(office: 
     async with start(tmp_path / "gateway", office.settings("shop-9")) as gateway:
         epoch = gateway.event_log.epoch
         before = Presence(instance="0" * 32, host="store", addresses=("192.168.1.2",), started="2026-11-29T12:00:00Z")
-        async with office.client() as client:
+        async with office.client("shop-9") as client:
             heard = await client.subscribe(present_subject("shop-9"))
-            await client.publish(present_subject("shop-9"), before.model_dump_json().encode())
+            await client.publish(present_subject("shop-9"), office.sign_presence("shop-9", before))
             said = [Presence.model_validate_json((await heard.next_msg(timeout=60)).data) for _ in range(2)]
-        assert said[0] == before
+        assert said[0].instance == before.instance
         assert said[1].instance != before.instance
         await send(gateway, "after it")
         assert link_of(gateway).status().cloned is None
         assert gateway.event_log.epoch == epoch
+
+
+async def have_sent(sender: Client, subject: str, heard: Subscription, said: bytes) -> None:
+    """Have a server send what is stored to a listener, until it is heard."""
+    while True:
+        await sender.publish(subject, b"", reply=heard.subject)
+        with contextlib.suppress(nats.errors.TimeoutError):
+            if (await heard.next_msg(timeout=1)).data == said:
+                return
+
+
+async def test_another_shop_does_not_pass_for_a_copy(
+    office: HeadOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream answers to whatever subject the sender of a message names, with what it was sent before."""
+    monkeypatch.setattr(link, "CHECK_INTERVAL_S", 0.05)
+    false = Presence(instance="f" * 32, host="false", started="2026-11-29T12:00:00Z")
+    event, present = "fleet.v1.shop-1.event.false", present_subject("shop-9")
+    one = office.servers[:1]  # what a server sends for a shop does not always get to the others
+    async with start(tmp_path / "gateway", office.settings("shop-9", servers=one)) as gateway:
+        monkeypatch.setattr(HeadOffice, "servers", one)
+        async with office.client("shop-1") as other, office.client("shop-9") as own:
+            heard = await own.subscribe(present)
+            await own.flush()
+            for said in (false.model_dump_json().encode(), office.sign_presence("shop-1", false)):
+                await other.request(event, said, timeout=60)
+                for _ in range(2):  # after the second one the gateway would take it for a copy
+                    await have_sent(other, f"$JS.API.DIRECT.GET.events.{event}", heard, said)
+                    link_of(gateway).wake()
+        await send(gateway, "after it")
+        assert link_of(gateway).status().cloned is None

@@ -298,10 +298,10 @@ async def test_another_shop_cannot_give_commands(office: HeadOffice, gateway: Ga
 
 async def test_a_flood_of_messages_is_bounded(office: HeadOffice, gateway: Gateway) -> None:
     async with office.client() as client:
-        inbox = client.new_inbox()
-        got = await client.subscribe(f"{inbox}.*")
+        responses = f"fleet.v1.{SHOP}.response"
+        got = await client.subscribe(f"{responses}.*")
         for number in range(500):
-            await client.publish(f"fleet.v1.{SHOP}.command.doctor", b"{}", reply=f"{inbox}.{number}")
+            await client.publish(f"fleet.v1.{SHOP}.command.doctor", b"{}", reply=f"{responses}.{number}")
         message = await got.next_msg(timeout=30)
     assert json_text.loads(message.data)["outcome"] == "refused"
     assert (await office.command(SHOP, "outbox_release"))["outcome"] == "done"

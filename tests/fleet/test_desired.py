@@ -265,7 +265,7 @@ async def test_while_another_gateway_has_the_certificate_nothing_is_followed(
     other = Presence(instance="another one", host="copy", started="2026-11-29T00:00:00Z")
     async with shop.office.client("shop-7") as client:
         while gateway.fleet_link is None or gateway.fleet_link.status().cloned is None:
-            await client.publish("fleet.v1.shop-7.present", other.model_dump_json().encode())
+            await client.publish("fleet.v1.shop-7.present", shop.office.sign_presence("shop-7", other))
             await asyncio.sleep(0.05)
     revision = await shop.want("shop.shop-7", {"settings": {"video": {"max_streams": 7}}})
     while True:

@@ -12,7 +12,7 @@ from gateway.errors import StateError
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.fleet import connection as fleet_connection
-from gateway.fleet import link, link_throttle, reported_state
+from gateway.fleet import link, link_throttle, reported_state, uplink
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.presence import PresenceWatch
@@ -330,3 +330,25 @@ async def test_a_stream_that_is_away_costs_no_connection_at_once(
     await settle(office, "shop-11", event_id)
     await until(lambda: report(gateway)[0] == "running")
     assert (gateway.fleet_link._connection is connection) == (patience_s > 0)
+
+
+async def test_events_wait_while_there_is_no_room_and_all_else_goes_on(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "NO_ROOM_PAUSE_S", 0.2)
+    gateway = await open_gateway(office.settings("shop-9", may=["token_revoke"]))
+    own_link = gateway.fleet_link
+    assert own_link is not None
+    await settle(office, "shop-9", (await append(gateway, motion(1)))[0])
+    since = own_link.status().connected_since
+    async with office.client() as client:
+        jetstream = client.jetstream(timeout=30)
+        info = await jetstream.stream_info("events")
+        await jetstream.update_stream(info.config, max_bytes=info.state.bytes + 1)
+        [waiting] = await append(gateway, motion(2))
+        await until(lambda: own_link._uplink._resumes_at)
+        assert (await office.command("shop-9", "token_revoke", {"name": "nobody"}))["outcome"] == "refused"
+        assert own_link.status().events_waiting
+        await jetstream.update_stream(info.config)
+    await settle(office, "shop-9", waiting)
+    assert own_link.status().connected_since == since

@@ -121,19 +121,19 @@ def test_a_plan_that_cannot_work_is_refused(values: dict[str, object], reason: s
 
 def test_the_newest_token_is_what_a_new_server_begins_with(tmp_path: Path) -> None:
     chain = ChainFolder.create(tmp_path / "chain", PLAN)
-    token = jwt.make_account(
-        chain.operator, chain.account.public, "north", shops_key=chain.shops_key.public, revoked=["UX"]
-    )
+    token = chain.make_account_token(["UX"], 10**10)
     chain.save_account_token(token)
     for place in PLAN.places:
         configuration = json.loads((chain.server_folder(place.name) / "server.conf").read_text())
         assert configuration["resolver_preload"][chain.account.public] == token
+        shops = configuration["resolver_preload"][chain.shops_account.public]
+        assert jwt.read_account(shops, chain.operator.public, chain.shops_account.public) == (10**10, frozenset(["UX"]))
 
 
 def test_a_token_is_read_only_if_the_operator_has_signed_it(tmp_path: Path) -> None:
     operator, account, other = (SigningKey.create(kind) for kind in (KeyKind.O, KeyKind.A, KeyKind.O))
-    token = jwt.make_account(operator, account.public, "x", shops_key="A", revoked=["UB", "UA"], issued_after=10**12)
-    assert jwt.read_account(token, operator.public, account.public) == (10**12 + 1, frozenset(["UA", "UB"]))
+    token = jwt.make_account(operator, account.public, "x", revoked=["UB", "UA"], issued_at=10**12)
+    assert jwt.read_account(token, operator.public, account.public) == (10**12, frozenset(["UA", "UB"]))
     head, claims, signature = token.split(".")
     for wrong in ("", "a.b.c", f"{head}.{claims[:-2]}xx.{signature}", f"{head}.{claims}.{signature[:-4]}AAAA"):
         with pytest.raises(ValueError):  # noqa: PT011  each says something else

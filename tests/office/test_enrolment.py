@@ -225,12 +225,12 @@ async def test_what_a_cluster_from_yesterday_forgot_is_revoked_again(
     key = SigningKey.create(KeyKind.U).public
     await revoke(connected, [key])
     chain = office.chain
-    arguments = {"shops_key": chain.shops_key.public, "revoked": ()}
     issued_at, _ = jwt.read_account(chain.account_token, chain.operator.public, chain.account.public)
-    older = jwt.make_account(chain.operator, chain.account.public, "chain", issued_after=issued_at, **arguments)  # type: ignore[arg-type]
+    older = chain.make_account_token((), issued_at + 1)
     bucket = await connected.jetstream.key_value("office")
     await bucket.put("account", older.encode())
-    await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", older.encode(), timeout=60)
+    for token in (older, chain.make_shops_token(older)):
+        await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", token.encode(), timeout=60)
     assert await reconcile(connected)
     stored = ((await bucket.get("account")).value or b"").decode()
     assert key in jwt.read_account(stored, chain.operator.public, chain.account.public)[1]
@@ -242,10 +242,25 @@ async def test_two_head_offices_that_revoke_at_once_lose_nothing(office: HeadOff
     keys = [SigningKey.create(KeyKind.U).public for _ in range(8)]
     async with office.connect() as one, Office.connect(ChainFolder.open(tmp_path / "chain")) as two:
         await asyncio.gather(*(revoke(one if number % 2 else two, [key]) for number, key in enumerate(keys)))
-        lookup = f"$SYS.REQ.ACCOUNT.{office.chain.account.public}.CLAIMS.LOOKUP"
-        token = (await one.observer.request(lookup, b"", timeout=60)).data.decode()
-        _, revoked = jwt.read_account(token, office.chain.operator.public, office.chain.account.public)
-        assert revoked >= {*keys}
+        for account in (office.chain.account.public, office.chain.shops_account.public):
+            lookup = f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
+            token = (await one.observer.request(lookup, b"", timeout=60)).data.decode()
+            _, revoked = jwt.read_account(token, office.chain.operator.public, account)
+            assert revoked >= {*keys}
+
+
+async def test_init_brings_the_servers_to_what_this_version_lets_a_shop_do(connected: Office) -> None:
+    """A folder from an earlier version has tokens that say something else."""
+    chain, observer = connected.folder, connected.observer
+    issued_at, revoked = jwt.read_account(chain.account_token, chain.operator.public, chain.account.public)
+    earlier = jwt.make_account(chain.operator, chain.account.public, "old", revoked=revoked, issued_at=issued_at + 1)
+    bucket = await connected.jetstream.key_value("office")
+    await bucket.put("account", earlier.encode())
+    await observer.request("$SYS.REQ.CLAIMS.UPDATE", earlier.encode(), timeout=60)
+    assert await reconcile(connected)
+    lookup = f"$SYS.REQ.ACCOUNT.{chain.account.public}.CLAIMS.LOOKUP"
+    assert (await observer.request(lookup, b"", timeout=60)).data.decode() == chain.account_token != earlier
+    assert not await reconcile(connected)
 
 
 async def test_another_authority_gets_nothing(office: HeadOffice, connected: Office, tmp_path: Path) -> None:

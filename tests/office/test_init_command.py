@@ -39,7 +39,7 @@ async def test_a_chain_begins_with_two_commands(tmp_path: Path) -> None:
     await node.start()
     try:
         made = await run_json("init", str(folder))
-        assert made["streams"] == [*(stream.name for stream in list_streams(1)), "revocations"]
+        assert made["streams"] == [*(stream.name for stream in list_streams(1, 20 * 10**9)), "revocations"]
         assert (await run_json("init", str(folder), "--servers", server))["streams"] == []
         async with Office.connect(chain) as office:
             await office.jetstream.update_stream(name="flow", subjects=["fleet.v1.*.flow.*"], allow_direct=False)
@@ -77,7 +77,7 @@ async def test_servers_that_are_away_are_named(tmp_path: Path, monkeypatch: pyte
 
 async def test_a_stream_that_is_right_is_left_alone(office: HeadOffice) -> None:
     async with office.connect() as connected:
-        assert not any([await make_stream(connected.jetstream, wanted) for wanted in list_streams(1)])
+        assert not any([await make_stream(connected.jetstream, wanted) for wanted in list_streams(1, 20 * 10**9)])
         info = await connected.jetstream.stream_info("events")
         assert (info.config.num_replicas, info.config.duplicate_window, info.config.max_age) == (1, 3600, 120 * 86400)
         for bucket in ("reported", "desired", "shops", "rollouts", "office", "tokens"):

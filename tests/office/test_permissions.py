@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import nats.errors
@@ -13,6 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from gateway.fleet.connection import FleetConnection
 from gateway.fleet.credentials import load_credentials, make_trust
 from tests.fleet.cluster import HeadOffice, Node, issue, make_chain
 from tests.waiting import until
@@ -35,6 +37,8 @@ def is_refused(office: HeadOffice, kind: str, subject: str) -> bool:
         "fleet.v1.shop-1.command.doctor",
         "$KV.reported.shop-2",
         "$KV.reported.shop-2.findings",
+        "$KV.reported.shop-1.more",
+        "fleet.v1.shop-2.response.1",
         "$KV.desired.shop.shop-1",
         "$KV.shops.shop-1",
         "$KV.rollouts.shop-1",
@@ -76,6 +80,7 @@ async def test_a_shop_may_not_publish(office: HeadOffice, subject: str) -> None:
         "fleet.v1.*.event.>",
         "fleet.v1.shop-2.present",
         "fleet.v1.shop-2.command.*",
+        "fleet.v1.shop-1.response.>",
         "$KV.desired.>",
         "$KV.desired.shop.shop-2",
         "$KV.shops.>",
@@ -123,20 +128,106 @@ async def test_a_shop_may_do_what_it_needs(office: HeadOffice) -> None:
         assert await request(shop, CONTENT_META) == b"meta"
 
 
-async def test_a_shop_responds_to_a_command_once(office: HeadOffice) -> None:
+async def test_a_shop_responds_at_subjects_of_its_own(office: HeadOffice) -> None:
     async with office.client(SHOP) as shop, office.client() as chain:
         commands = await shop.subscribe("fleet.v1.shop-1.command.*")
+        responses = await chain.subscribe("fleet.v1.*.response.>")
+        await chain.flush()
         await shop.flush()
-        while True:  # a server that has just started can also forget who may respond
-            command = await hear(commands, chain, "fleet.v1.shop-1.command.doctor", b"?", "_INBOX.of-the-office")
-            responses = await chain.subscribe("_INBOX.of-the-office")
-            await chain.flush()
-            await shop.publish(command.reply, b"first")
-            await shop.publish(command.reply, b"second")
-            with contextlib.suppress(nats.errors.TimeoutError):
-                assert (await responses.next_msg(timeout=1)).data == b"first"
-                break
+        reply = "fleet.v1.shop-1.response.of-the-office.1"
+        command = await hear(commands, chain, "fleet.v1.shop-1.command.doctor", b"?", reply)
+        assert command.reply == reply
+        assert (await hear(responses, shop, command.reply, b"done")).data == b"done"
+        command = await hear(commands, chain, "fleet.v1.shop-1.command.doctor", b"?", "_INBOX.of-the-office")
+        office.reported.clear()
+        await shop.publish(command.reply, b"done")
         await until(lambda: is_refused(office, "publish", "_INBOX.of-the-office"))
+
+
+async def count_messages(chain: Client) -> dict[str, int]:
+    return {str(one.config.name): one.state.messages for one in await chain.jetstream(timeout=30).streams_info()}
+
+
+async def test_a_shop_cannot_take_away_what_others_reported(office: HeadOffice) -> None:
+    async with office.client(SHOP) as shop, office.client() as chain:
+        await request(chain, "$KV.reported.shop-2", b"{}")
+        response = await shop.request("$KV.reported.shop-1", b"{}", timeout=60, headers={"Nats-Rollup": "all"})
+        assert b"rollup not permitted" in response.data
+        assert await request(chain, "$JS.API.DIRECT.GET.KV_reported.$KV.reported.shop-2") == b"{}"
+
+
+ELSEWHERE = [
+    "fleet.v1.shop-2.event.camera.motion",
+    "fleet.v1.shop-2.flow.2026-11-20",
+    "fleet.v1.shop-2.response.1",
+    "$KV.reported.shop-2",
+    "$KV.desired.chain",
+    "$KV.tokens.mine",
+    "$KV.office.account",
+    "$JS.API.STREAM.PURGE.events",
+    "$JS.API.STREAM.DELETE.flow",
+    "_INBOX.of-the-office",
+]
+"""Where a shop may not publish, and may not have a server publish for it either."""
+
+
+@pytest.fixture(scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HeadOffice]:
+    office = HeadOffice(tmp_path_factory.mktemp("cluster"), SHOP, nodes=3)
+    try:
+        await office.start()
+        yield office
+    finally:
+        await office.stop()
+
+
+async def test_a_shop_cannot_have_a_server_send_for_it(cluster: HeadOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream answers to whatever subject the sender of a message names: what it was sent before, if it is read."""
+    heard: list[str] = []
+
+    async def note(received: Msg) -> None:
+        heard.append(received.subject)
+
+    async with cluster.client() as chain:
+        for subject in ELSEWHERE:
+            await chain.subscribe(subject, cb=note)
+        await chain.flush()
+        for server in cluster.servers:  # each can be the one that has a stream
+            monkeypatch.setattr(HeadOffice, "servers", [server])
+            async with cluster.client(SHOP) as shop:
+                await request(shop, "fleet.v1.shop-1.event.mine", b'{"settings": {"server": {"port": 1}}}')
+                before = await count_messages(chain)
+                for subject in ELSEWHERE:
+                    await shop.publish("$JS.API.DIRECT.GET.events.fleet.v1.shop-1.event.mine", b"", reply=subject)
+                    await shop.publish("$KV.reported.shop-1", b"{}", reply=subject)
+                    await shop.publish("$KV.reported.shop-1", b"{}", headers={"Nats-Trace-Dest": subject})
+                await request(shop, "$KV.reported.shop-1", b"{}")
+                await request(shop, "$JS.API.DIRECT.GET.events.fleet.v1.shop-1.event.mine")
+                assert await count_messages(chain) == before | {"KV_reported": 1}
+            monkeypatch.undo()
+    assert heard == []
+
+
+async def test_a_shop_cannot_allow_itself_a_subject(office: HeadOffice) -> None:
+    """What it sends to itself gives it no right to respond wherever it likes."""
+    async with office.client(SHOP) as shop:
+        present = await shop.subscribe("fleet.v1.shop-1.present")
+        await shop.flush()
+        for subject in ELSEWHERE:
+            await hear(present, shop, "fleet.v1.shop-1.present", b"{}", subject)
+            office.reported.clear()
+            await shop.publish(subject, b"{}")
+            await until(lambda: is_refused(office, "publish", subject))  # noqa: B023  it is awaited here
+
+
+async def test_nobody_knows_where_a_shop_gets_its_acknowledgements(office: HeadOffice) -> None:
+    """Another shop could have its own acknowledgement sent there, and an event that is not stored taken for stored."""
+    opened = [await FleetConnection.open(office.settings(SHOP), on_lost=lambda: None) for _ in range(2)]
+    inboxes = {connection._inbox for connection in opened}
+    for connection in opened:
+        await connection.close()
+    assert len(inboxes) == 2
+    assert all(len(one) >= len("_INBOX_shop-1.") + 32 for one in inboxes)
 
 
 async def test_who_is_not_of_the_chain_is_refused(office: HeadOffice, tmp_path: Path) -> None:
