@@ -81,7 +81,8 @@ def find_push_refusal(name: str) -> Message | None:
     section, _, key = name.partition(".")
     model = getattr(Settings(), section, None) if section in Settings.model_fields else None
     if model is None or key not in type(model).model_fields:
-        return message("is not a setting of this version")
+        names = ", ".join(one.name for one in PUSHABLE.values() if one.section == section) or ", ".join(PUSHABLE)
+        return message("is not a setting of this version; the head office may set {names}", names=names)
     if (section, key) in SECRET_SETTINGS:
         return message("is a secret: it is set in the shop alone")
     return message(

@@ -19,6 +19,9 @@ esac
 office=$(cd "$1" && pwd)
 shift 2
 [ $# -gt 0 ] || set -- "$here"/../dist/*.deb
+for package; do
+  [ -f "$package" ] || { echo "$package: there is no such package; packaging/build-deb.sh makes those in dist/" >&2; exit 1; }
+done
 need_packages aptly gnupg # reprepro of Debian 12 keeps one version alone, and shops need the one before, too
 
 umask 022

@@ -8,7 +8,7 @@ import click
 import segno
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.cli.command import CommandContext
 from gateway.cli.office_folder import with_office
 from gateway.cli.output import print_line, print_message
@@ -63,10 +63,12 @@ async def enrol(
 def _show_code(made: dict[str, Any]) -> None:
     print_line(made["code"])
     print_message(
-        message(
-            "It is good once, for {days} days. In the shop: sunmi-gateway fleet join CODE. Or put it into the file on "
+        count_message(
+            "It is good once, for {count} day. In the shop: sunmi-gateway fleet join CODE. Or put it into the file on "
             'the boot partition: join_code = "CODE"',
-            days=made["valid_days"],
+            "It is good once, for {count} days. In the shop: sunmi-gateway fleet join CODE. Or put it into the file on "
+            'the boot partition: join_code = "CODE"',
+            made["valid_days"],
         )
     )
     if sys.stdout.isatty():

@@ -1,16 +1,19 @@
 """The command of the head office that gives commands to shops."""
 
+import base64
+import hashlib
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from pydantic import ValidationError
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import count_message, message
+from firmware_tools.language import count_message, describe_error, message
 from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext, fail
 from gateway.cli.office_folder import with_office
@@ -18,6 +21,7 @@ from gateway.cli.office_targets import make_target, target_options
 from gateway.cli.output import print_line, print_message, print_table
 from gateway.fleet.commands import COMMANDS
 from gateway.protocol import json_text
+from gateway.storage.private_file import write_private
 from gateway.validation_texts import describe_validation_error
 
 if TYPE_CHECKING:
@@ -30,6 +34,14 @@ _COLUMNS: Final = {
     message("REASON"): "reason",
     message("RESULT"): "result",
 }
+_FINDING_COLUMNS: Final = {
+    message("SHOP"): "shop",
+    message("CHECK"): "check",
+    message("STATE"): "status",
+    message("REASON"): "reason",
+}
+_SHOWN_LENGTH: Final = 80
+"""How much of a result stands in a table."""
 
 
 def _check_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -58,7 +70,8 @@ async def run(
 
     It prints an id first. If it is interrupted, the same line with that --id asks the shops that have acted what became
     of it, and gives it to the others. Each shop allows commands by its own setting fleet.may. What must reach a shop
-    that is off belongs in its settings.
+    that is off belongs in its settings. A support bundle is written to the present folder. With --json
+    everything is printed as it is.
     """
     from gateway.office.command_calls import call_shops
     from gateway.office.rollout_targets import belongs_to
@@ -116,10 +129,59 @@ def _check_arguments(command: str, values: dict[str, Any]) -> dict[str, Any]:
 
 def _print_calls(document: dict[str, Any]) -> None:
     calls = document["calls"]
-    if len(calls) == 1 and calls[0]["outcome"] == "done":
+    findings = [row for one in calls for row in _list_findings(one["shop"], one["result"])]
+    rows = [{**one, "result": _summarize(one["shop"], one["result"])} for one in calls]
+    if len(calls) == 1 and calls[0]["outcome"] == "done" and not _is_special(calls[0]["result"]):
         print_line(json_text.dumps(calls[0]["result"], indent=2))
         return
-    print_table([{**one, "result": one["result"] or None} for one in calls], _COLUMNS)
+    print_table(rows, _COLUMNS)
+    if findings:
+        print_table(findings, _FINDING_COLUMNS)
+
+
+def _is_special(result: Mapping[str, Any]) -> bool:
+    """Return whether a result is not shown as it is: the doctor's findings, or a file."""
+    return isinstance(result.get("findings"), list) or isinstance(result.get("base64"), str)
+
+
+def _summarize(shop: str, result: Mapping[str, Any]) -> str | None:
+    if isinstance(result.get("base64"), str):
+        return _save_bundle(shop, result)
+    if isinstance(result.get("findings"), list):
+        found = [one["status"] for one in _list_findings(shop, result)]
+        failed, warnings = found.count("failed"), found.count("warning")
+        return localize(message("{failed} failed, {warnings} warnings", failed=failed, warnings=warnings))
+    text = json_text.dumps(result) if result else ""
+    return (text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…") or None
+
+
+def _list_findings(shop: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the doctor of a shop does not find good, the failures first."""
+    given = result.get("findings")
+    found = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    return [
+        {"shop": shop, "check": one.get("check"), "status": status, "reason": _join_words(one)}
+        for status in ("failed", "warning")
+        for one in found
+        if one.get("status") == status
+    ]
+
+
+def _join_words(finding: Mapping[str, Any]) -> str:
+    return "; ".join(str(finding[name]) for name in ("what", "what_to_do") if finding.get(name))
+
+
+def _save_bundle(shop: str, result: Mapping[str, Any]) -> str:
+    """Write the support bundle that a shop has sent, by no name of its; return the file, or why that cannot be."""
+    file = Path(f"{shop}-support.tar.gz")
+    try:
+        content = base64.b64decode(result["base64"], validate=True)
+        if hashlib.sha256(content).hexdigest() != result.get("sha256"):
+            return localize(message("the file is damaged: its SHA-256 is another one"))
+        write_private(file, content)
+    except (ValueError, OSError) as exc:
+        return localize(message("{path}: cannot be written: {reason}", path=file, reason=describe_error(exc)))
+    return str(file)
 
 
 def _parse_value(text: str) -> Any:

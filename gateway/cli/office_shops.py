@@ -34,6 +34,8 @@ _COLUMNS: Final = {
 }
 _PART_COLUMNS: Final = {
     message("PART"): "part",
+    message("WANTED"): "wanted",
+    message("FROM"): "key",
     message("STATE"): "outcome",
     message("REASON"): "reason",
 }
@@ -113,6 +115,8 @@ async def show(context: CommandContext, office: "Office", *, shop: str) -> None:
 
 
 def _print_shop(document: Mapping[str, Any]) -> None:
+    from gateway.fleet.subjects import shop_key
+    from gateway.office.desired import find_wanted
     from gateway.office_site.shop_reports import read_reports
 
     shown = _add_words(dict(document))
@@ -124,8 +128,16 @@ def _print_shop(document: Mapping[str, Any]) -> None:
     for one in reports.findings:
         if one.advice:
             print_line(f"  {one.check}: {one.advice}")
-    if reports.desired is not None and reports.desired.answers:
-        rows = [{"part": part, **answer.model_dump()} for part, answer in sorted(reports.desired.answers.items())]
+    answers = {} if reports.desired is None else reports.desired.answers
+    documents = {key: one["document"] or {} for key, one in document["desired"].items()}
+    wanted = find_wanted(documents, document["groups"], shop_key(document["shop"]))
+    rows = [
+        (answers[part].model_dump() if part in answers else {})
+        | ({"wanted": wanted[part].text, "key": wanted[part].key} if part in wanted else {})
+        | {"part": part}
+        for part in sorted({*answers, *wanted})
+    ]
+    if rows:
         print_table(rows, _PART_COLUMNS)
 
 

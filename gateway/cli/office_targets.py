@@ -180,6 +180,9 @@ async def _confirm(
 
 
 def _print_told(outcome: dict[str, Any]) -> None:
+    if outcome["unchanged"]:
+        print_line(message("Nothing changes: that is what is desired already."))
+        return
     print_line(count_message("{count} shop is told", "{count} shops are told", outcome["told"]))
     if outcome["own"]:
         print_message(
@@ -189,8 +192,6 @@ def _print_told(outcome: dict[str, Any]) -> None:
                 outcome["own"],
             )
         )
-    if outcome["unchanged"]:
-        print_message(message("nothing changes: it was desired already"))
 
 
 @contextlib.contextmanager

@@ -108,8 +108,8 @@ class ChainFolder:
         except (OSError, UnicodeDecodeError) as exc:
             raise StateError(
                 message(
-                    "{path} is no folder of a head office: name the one that `sunmi-gateway office init` has made: "
-                    "{reason}",
+                    "{path} is no folder of a head office: name the one that `sunmi-gateway office init` has made, "
+                    "with --folder or in SUNMI_OFFICE_FOLDER: {reason}",
                     path=path,
                     reason=describe_error(exc),
                 )

@@ -16,9 +16,10 @@ from firmware_tools.language import describe_error, message
 from gateway.desired_settings import find_push_refusal
 from gateway.errors import Conflict, FieldError, InvalidRequest, StateError
 from gateway.fleet.documents import DesiredState
-from gateway.fleet.subjects import DESIRED
+from gateway.fleet.subjects import CHAIN_KEY, DESIRED, group_key
 from gateway.office.bucket import Bucket, Entry, RevisionConflict
 from gateway.office.office import Office
+from gateway.protocol import json_text
 from gateway.settings import Settings, describe_errors
 from gateway.validation_texts import describe_validation_error
 
@@ -54,6 +55,21 @@ class DesiredDocument(NamedTuple):
     def read(self, parts: Iterable[str]) -> dict[str, Any]:
         """Return the present values of parts."""
         return {part: read_part(self.document, part) for part in parts}
+
+
+class Wanted(NamedTuple):
+    """What is wanted of a shop in one part."""
+
+    value: Any
+    """The value, as JSON."""
+    key: str
+    """The document that it comes from."""
+
+    @property
+    def text(self) -> str:
+        """The value in few words: of a file its name."""
+        name = self.value.get("name", "") if isinstance(self.value, dict) else self.value
+        return name if isinstance(name, str) else json_text.dumps(name)
 
 
 class DesiredBucket:
@@ -118,6 +134,22 @@ class DesiredBucket:
         async for entry in self._bucket.entries(keys):
             if entry.value is not None:
                 yield read_entry(entry.key, entry)
+
+
+def list_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a document by part."""
+    settings = document.get(SETTINGS) or {}
+    parts = {f"{SETTINGS}.{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+    parts |= {part: document[part] for part in (PRODUCTS, VERSION) if document.get(part) is not None}
+    return parts | {f"{TEMPLATES}.{name}": value for name, value in (document.get(TEMPLATES) or {}).items()}
+
+
+def find_wanted(documents: Mapping[str, Mapping[str, Any]], groups: Sequence[str], own_key: str) -> dict[str, Wanted]:
+    """Return by part what is wanted of a shop, of documents by key: that of the narrowest circle wins."""
+    wanted: dict[str, Wanted] = {}
+    for key in (CHAIN_KEY, *map(group_key, groups), own_key):
+        wanted |= {part: Wanted(value, key) for part, value in list_parts(documents.get(key, {})).items()}
+    return wanted
 
 
 def read_part(document: Mapping[str, Any], part: str) -> Any:

@@ -13,7 +13,7 @@ from gateway.api.route import DeclaredResponse, json_response
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet_settings import CommandName
-from gateway.office.desired import DesiredBucket
+from gateway.office.desired import DesiredBucket, list_parts
 from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_targets import belongs_to
@@ -28,7 +28,7 @@ from gateway.office.rollouts import (
     start_rollout,
 )
 from gateway.office_site.command_runs import DEADLINE_S, MAX_DEADLINE_S
-from gateway.office_site.desired_parts import check_parts, find_key, list_parts, set_parts
+from gateway.office_site.desired_parts import check_parts, find_key, set_parts
 from gateway.office_site.file_intake import FileKind
 from gateway.office_site.model_form import check_model
 from gateway.office_site.site import OfficeRequest, OfficeRoute

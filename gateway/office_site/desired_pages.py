@@ -10,9 +10,9 @@ from gateway.console.form import Form
 from gateway.desired_settings import PUSHABLE
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.fleet.subjects import shop_key
-from gateway.office.desired import SETTINGS, DesiredBucket, DesiredDocument, parse_setting, setting_part
+from gateway.office.desired import SETTINGS, DesiredBucket, DesiredDocument, list_parts, parse_setting, setting_part
 from gateway.office.rollouts import start_rollout
-from gateway.office_site.desired_parts import find_key, find_kind, list_parts, make_target, set_parts
+from gateway.office_site.desired_parts import find_key, find_kind, make_target, set_parts
 from gateway.office_site.model_form import ModelField, make_field, write_value
 from gateway.office_site.site import OfficeContext, OfficePage
 from gateway.office_site.wave_form import WaveForm

@@ -18,6 +18,7 @@ from gateway.office.desired import (
     DesiredBucket,
     DesiredDocument,
     check_settings,
+    list_parts,
 )
 from gateway.office.office import Office
 from gateway.office.rollout_documents import RolloutKind, RolloutTarget
@@ -47,14 +48,6 @@ def make_target(key: str) -> RolloutTarget:
         groups=(name,) if kind == "group" else (),
         shops=(name,) if kind == "shop" else (),
     )
-
-
-def list_parts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a document by part."""
-    settings = document.get(SETTINGS) or {}
-    parts = {f"{SETTINGS}.{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
-    parts |= {part: document[part] for part in (PRODUCTS, VERSION) if document.get(part) is not None}
-    return parts | {f"{TEMPLATES}.{name}": value for name, value in (document.get(TEMPLATES) or {}).items()}
 
 
 def find_kind(part: str) -> RolloutKind | None:

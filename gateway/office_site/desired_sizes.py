@@ -2,9 +2,8 @@
 
 from gateway.fleet.subjects import DESIRED, shop_key
 from gateway.office.bucket import Bucket
-from gateway.office.desired import read_entry
+from gateway.office.desired import list_parts, read_entry
 from gateway.office.office import Office, translated
-from gateway.office_site.desired_parts import list_parts
 
 _STREAM = f"KV_{DESIRED}"
 

@@ -75,8 +75,8 @@ async def show_flow(context: OfficeContext) -> web.StreamResponse:
         ),
         today=flow.sum_day(last_day, members.get(group)),
         last_day=last_day,
-        counted=flow.count_shops(last_day),
-        top=flow.rank(days)[:_TOP],
+        counted=flow.count_shops(last_day, members.get(group)),
+        top=flow.rank(days, members.get(group))[:_TOP],
     )
 
 

@@ -72,12 +72,13 @@ class ChainFlowTable:
         """Return the numbers of a shop by day, the oldest first."""
         return {day: shops[shop] for day, shops in sorted(self._days.items()) if shop in shops}
 
-    def rank(self, days: Collection[str]) -> list[tuple[str, int]]:
-        """Return the shops with their customers of some days, the most first."""
+    def rank(self, days: Collection[str], shops: Collection[str] | None = None) -> list[tuple[str, int]]:
+        """Return shops with their customers of some days, the most first; all of them unless some are named."""
         sums: dict[str, int] = {}
         for day in days:
             for shop, numbers in self._days.get(day, {}).items():
-                sums[shop] = sums.get(shop, 0) + (numbers.total or 0)
+                if shops is None or shop in shops:
+                    sums[shop] = sums.get(shop, 0) + (numbers.total or 0)
         return sorted(sums.items(), key=lambda one: (-one[1], one[0]))
 
     def _take(self, stored: StreamMessage) -> None:

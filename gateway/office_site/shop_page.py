@@ -10,6 +10,7 @@ from gateway.console.event_texts import describe_type
 from gateway.errors import InvalidRequest, NotFound
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet.subjects import shop_key
+from gateway.office.desired import find_wanted
 from gateway.office.enrolment import Enrolment
 from gateway.office.shops import load_shop
 from gateway.office_site.event_feed import read_newest
@@ -83,13 +84,18 @@ async def _gather(context: OfficeContext) -> dict[str, Any]:
     reports = read_reports(document["reported"])
     examined_at = document["reported_at"]["findings"]
     now = await context.office.read_time()
+    answers = {} if reports.desired is None else reports.desired.answers
+    documents = {key: one["document"] or {} for key, one in document["desired"].items()}
+    wanted = find_wanted(documents, document["groups"], shop_key(shop))
     return {
         "examined_at": examined_at,
         "examined_s": None if examined_at is None else (now - datetime.fromisoformat(examined_at)).total_seconds(),
         "shop": facts,
         "desired": document["desired"],
         "reports": reports,
-        "answers": {} if reports.desired is None else reports.desired.answers,
+        "wanted": wanted,
+        "answers": answers,
+        "parts": [*answers, *(part for part in wanted if part not in answers)],
         "revisions": {} if reports.desired is None else reports.desired.revisions,
         "own_key": shop_key(shop),
         "events": [(one, describe_type(one.type)) for one in recent[:MAX_EVENTS]],

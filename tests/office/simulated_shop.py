@@ -64,9 +64,9 @@ class SimulatedShop:
         self._changed.set()
 
     async def disconnect(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None  # so that nobody connects again meanwhile
+        if connection is not None:
+            await connection.close()
 
     async def report(self, **state: Any) -> None:
         """Report its state."""
@@ -116,7 +116,8 @@ class SimulatedShop:
         self.commands.append((name, request))
         response = self.act(name, request)
         connection = self._connection
-        assert connection is not None
+        if connection is None:
+            return
         asyncio.get_running_loop().create_task(
             connection._client.publish(received.reply, response.model_dump_json().encode())
         )

@@ -1,6 +1,8 @@
 """The head office's commands as people give them: what they print, how they end, and what reaches the shops."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -93,6 +95,10 @@ async def test_the_shops_are_listed_searched_and_shown(
     assert (await terminal.json("show", "north-1"))["groups"] == ["canary"]
     assert "disk is full" in (await terminal.run("show", "south-1"))[1]
     assert "no shop is called nowhere" in await terminal.fail("show", "nowhere")
+    await terminal.json("set", f"{PART.removeprefix('settings.')}=45", "--group", "canary")
+    status, output, errors = await terminal.run("show", "north-1")
+    assert status == 0, errors
+    assert re.search(rf"{PART} +45(.0)? +group.canary", output)
 
 
 async def test_settings_reach_the_shops_at_once_or_in_waves(
@@ -242,6 +248,34 @@ async def test_a_command_whose_process_was_killed_is_repeated_safely(
                         "endpoint=device/getInfo", "--id", run_id)  # fmt: skip
     assert shop.commands[-1][1].id != given
     assert "8 to 40 letters" in await terminal.fail(*line, "--id", "x y", status=2)
+
+
+async def test_results_are_shown_so_that_people_can_read_them(
+    terminal: Terminal, shops: dict[str, SimulatedShop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [
+        {"check": "disk", "status": "failed", "what": "the disk is full", "what_to_do": "delete something"},
+        {"check": "dns", "status": "ok", "what": "x" * 1000},
+    ]
+    content = b"a bundle"
+    digest, text = hashlib.sha256(content).hexdigest(), base64.b64encode(content).decode()
+    bundle = {"file": "../b", "sha256": digest, "base64": text}
+    results: dict[str, dict[str, Any]] = {
+        "doctor": {"findings": findings},
+        "support_bundle": bundle,
+        "discover": {"cameras": ["x" * 1000]},
+    }
+    for shop in shops.values():
+        shop.act = lambda name, request: CommandResponse(id=request.id, outcome="done", result=results[name])
+    _, output, _ = await terminal.run("run", "doctor", "--all")
+    assert "1 failed, 0 warnings" in output
+    assert output.count("the disk is full; delete something") == len(shops)
+    _, output, _ = await terminal.run("run", "discover", "--all")
+    assert max(map(len, output.splitlines())) < 200
+    monkeypatch.chdir(tmp_path)
+    _, output, _ = await terminal.run("run", "support_bundle", "--shop", "north-1")
+    assert "north-1-support.tar.gz" in output
+    assert (tmp_path / "north-1-support.tar.gz").read_bytes() == content
 
 
 async def test_events_are_printed_by_shop_type_and_time(

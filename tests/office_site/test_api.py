@@ -134,6 +134,11 @@ async def test_the_customers(visitor: Visitor, shops: dict[str, Client], tokens:
     }  # fmt: skip
     _, document = await visitor.call("GET", "/api/v1/flow?shop=hamburg-2", tokens["view"])
     assert document["days"][-1]["total"] == 50
+    await visitor.sign_in("view")
+    for group, counted in (("north", 2), ("south", 0)):
+        _, html = await visitor.get(f"flow?group={group}")
+        assert f"<strong>{counted}</strong>" in html
+        assert ("shops/hamburg-1" in html) == (counted > 0)
 
 
 async def test_what_is_desired_is_changed_only_by_who_has_read_it(visitor: Visitor, tokens: dict[str, str]) -> None:

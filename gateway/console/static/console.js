@@ -133,12 +133,15 @@
 
   // The code of a QR code stands in the fragment, which no server and no preview sees.
   const form = document.getElementById("sign-in");
-  const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  if (form && code) {
+  const signIn = () => {
+    const code = new URLSearchParams(location.hash.slice(1)).get("code");
+    if (!form || !code) return;
     history.replaceState(null, "", location.pathname + location.search);
     form.elements.code.value = code;
     form.requestSubmit();
-  }
+  };
+  signIn();
+  addEventListener("hashchange", signIn);  // the address was pasted while the page was open
 
   // One click, one call.
   document.addEventListener("submit", (event) => {
