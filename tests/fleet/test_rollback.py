@@ -230,7 +230,7 @@ async def test_a_port_that_is_taken_and_kill_9_at_every_step_end_where_it_was(re
         answers = await real_shop.settled(shop=revision)
         answer = answers["settings.server.port"]
         assert answer["outcome"] == "rolled_back", running.log.read_text()[-3000:]
-        assert "could not serve: 127.0.0.1:" in answer["reason"], answer
+        assert f"could not serve: cannot listen on 127.0.0.1:{port} " in answer["reason"], answer
         address = real_shop.file.read_text().partition("port = ")[2].split()[0]
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{address}/healthz") as response:
             assert response.status == 200
