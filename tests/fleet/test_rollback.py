@@ -215,6 +215,14 @@ async def real_shop(office: HeadOffice, tmp_path: Path) -> DesiredShop:
     return DesiredShop(tmp_path, office, "shop-5", f'[server]\nhost = "127.0.0.1"\nport = {port}\n')
 
 
+async def is_healthy(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
 @pytest.mark.slow
 async def test_a_port_that_is_taken_and_kill_9_at_every_step_end_where_it_was(real_shop: DesiredShop) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -232,7 +240,8 @@ async def test_a_port_that_is_taken_and_kill_9_at_every_step_end_where_it_was(re
         assert answer["outcome"] == "rolled_back", running.log.read_text()[-3000:]
         assert f"could not serve: cannot listen on 127.0.0.1:{port} " in answer["reason"], answer
         address = real_shop.file.read_text().partition("port = ")[2].split()[0]
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{address}/healthz") as response:
-            assert response.status == 200
+        async with aiohttp.ClientSession() as session:
+            while not await is_healthy(session, f"http://127.0.0.1:{address}/healthz"):  # it starts once more
+                await asyncio.sleep(0.05)
         revision = await real_shop.want("shop.shop-5", {"settings": {"video": {"max_streams": 1}}})
         assert await real_shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
