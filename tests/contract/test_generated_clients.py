@@ -111,6 +111,7 @@ async def environment(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[di
         await gateway.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # a busy machine takes minutes to generate and to check types
 @pytest.mark.parametrize("till", ["python_till", "typescript_till"])
 async def test_a_till_plays_a_day(

@@ -5,6 +5,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.outbox.cloud import ObservedCloud, Version
 from tests.outbox.day import drained
 from tests.outbox.judgement import judge
@@ -17,6 +19,7 @@ def new_year(year: int) -> datetime:
     return datetime(year, 1, 2, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @needs_faketime
 async def test_jumps_of_the_system_clock_lose_nothing(
     cloud: ObservedCloud, gateway: GatewayProcess, tmp_path: Path

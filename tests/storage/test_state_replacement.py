@@ -173,6 +173,7 @@ def killer(tmp_path: Path) -> Iterator[Killer]:
         yield Killer(process)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes")
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_state(tmp_path: Path, killer: Killer, waits: bool) -> None:
