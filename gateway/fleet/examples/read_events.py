@@ -34,7 +34,7 @@ async def main(servers: str, folder: str, name: str, file: str) -> None:
     while True:
         try:
             messages = await subscription.fetch(100)
-        except nats.errors.Error:  # nothing has happened for some seconds, or the servers choose a leader
+        except (nats.errors.Error, TimeoutError):  # nothing happened for seconds, or the servers choose a leader
             await asyncio.sleep(0.5)
             continue
         rows = [((one.headers or {})["Nats-Msg-Id"], one.subject, one.data.decode()) for one in messages]
