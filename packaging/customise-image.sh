@@ -32,18 +32,34 @@ kinds = [part["type"] for part in json.load(sys.stdin)["partitiontable"]["partit
 sys.exit(kinds not in (["c", "83"], ["b", "83"], ["e", "83"]))' 2>/dev/null ||
   fail "$1 is no image of a memory card with a boot partition (FAT) and a root partition (Linux), and stays as it is"
 
-truncate -s +1G "$image" # room for the package and what it needs; the first start takes the whole card
-echo ", +" | sfdisk --quiet --no-reread -N 2 "$image"
-# By its place, since device nodes of partitions are not there in every container.
-read -r begin size < <(sfdisk --json "$image" | python3 -c '
+mount_root() {
+  # By its place, since device nodes of partitions are not there in every container.
+  read -r begin size < <(sfdisk --json "$image" | python3 -c '
 import json, sys
 table = json.load(sys.stdin)["partitiontable"]
 sector, part = table.get("sectorsize", 512), table["partitions"][1]
 print(part["start"] * sector, part["size"] * sector)')
-root_loop=$(losetup --find --show --offset "$begin" --sizelimit "$size" "$image")
-e2fsck -fp "$root_loop" >/dev/null || [ $? = 1 ] || fail "the root partition of $1 is damaged"
-resize2fs "$root_loop" >/dev/null 2>&1
-mount "$root_loop" "$mount"
+  root_loop=$(losetup --find --show --offset "$begin" --sizelimit "$size" "$image")
+  e2fsck -fp "$root_loop" >/dev/null || [ $? = 1 ] || fail "the root partition of $image is damaged"
+  resize2fs "$root_loop" >/dev/null 2>&1
+  mount "$root_loop" "$mount"
+}
+
+mount_root
+# Room for the package and what it needs, only where there is none: the script may be run again on the same image.
+# The first start takes the whole card.
+needed=$((1024 * 1024 * 1024))
+if [ -e "$mount/var/lib/dpkg/info/sunmi-gateway.list" ]; then needed=$((needed / 4)); fi
+free=$(df --output=avail -B1 "$mount" | tail -n 1)
+if [ "$free" -lt "$needed" ]; then
+  umount "$mount"
+  losetup -d "$root_loop"
+  root_loop=
+  more=$(((needed - free) * 5 / 4)) # ext4 keeps a part of it for itself
+  truncate -s ">$(((begin + size + more) / 4096 * 4096))" "$image"
+  echo ", +" | sfdisk --quiet --no-reread -N 2 "$image"
+  mount_root
+fi
 
 chroot "$mount" /bin/true 2>/dev/null ||
   fail "this machine cannot run the programs of $1: apt install qemu-user-static binfmt-support, or do this on a Raspberry Pi"

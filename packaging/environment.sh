@@ -16,10 +16,11 @@ need_packages() {
   apt-get -o DPkg::Lock::Timeout=300 -q -y --no-install-recommends install "${missing[@]}" >/dev/null
 }
 
-# Prints a Python from 3.11 on that can make environments.
+# Prints a Python from 3.11 on that can make environments. That of the distribution comes first: the package runs with it,
+# and it was built with all optimizations, which one that somebody has compiled seldom is.
 find_python() {
   local python
-  for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+  for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
     if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       echo "$python"
       return

@@ -22,6 +22,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from gateway.api.docs.translated_texts import list_reference_texts
+from gateway.office_site.translated_texts import list_office_texts
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.parameters import Parameter
 
@@ -83,6 +84,14 @@ class ReferenceDomain(Domain):
         return super().extract() | list_reference_texts()
 
 
+class OfficeDomain(Domain):
+    """The catalogue of the head office: what its templates mark, and what it shows of declarations."""
+
+    def extract(self) -> set[str | tuple[str, str]]:
+        """Return the marked texts, and those of its API and of commands."""
+        return super().extract() | set(list_office_texts())
+
+
 class VendorDomain(Domain):
     """The catalogue of what the vendor's endpoints, values and return codes mean."""
 
@@ -124,7 +133,7 @@ DOMAINS: Final = (
     Domain("gateway", "gateway", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("click", "click", "*.py", "python", {"_": None, "ngettext": (1, 2)}, {}, is_foreign=True),
     Domain("gateway", "console", "console/templates/**/*.*", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
-    Domain("gateway", "office", "office_site/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
+    OfficeDomain("gateway", "office", "office_site/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
     Domain("gateway", "sheet", "shop/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
     VendorDomain("gateway", "vendor", "", "", {}, {}),
     ReferenceDomain("gateway", "reference", "api/docs/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),

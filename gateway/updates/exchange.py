@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -16,15 +16,13 @@ from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.private_file import write_private
 from gateway.storage.state_directory import UPDATE_FOLDER
+from gateway.updates.machine import MAX_BYTES, VERSION, Outcome
 
 FOLDER_VARIABLE: Final = "SUNMI_GATEWAY_UPDATES"
 """The variable that names the installer's folder; the unit of the Debian package sets it."""
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Where systemd says that the state directory is; the installer knows no other one."""
-VERSION: Final = r"^[0-9][A-Za-z0-9.+~-]{0,63}$"
-"""What a version may be."""
 
-_MAX_BYTES: Final = 16 * 1024
 _log: Final = logging.getLogger(__name__)
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -38,7 +36,7 @@ class PendingUpdate(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     attempt: Attempt
-    version: str = Field(pattern=VERSION)
+    version: str = Field(pattern=f"^{VERSION}$")
     checks: tuple[str, ...]
     """The checks that it has to pass."""
 
@@ -50,8 +48,7 @@ class UpdateStatus(BaseModel):
 
     attempt: Attempt
     version: str
-    outcome: Literal["applied", "refused", "rolled_back", "interrupted", "unreachable"]
-    """The last two are for now: it may be asked for again."""
+    outcome: Outcome
     reason: str
     time: str
 
@@ -128,7 +125,7 @@ def _load(file: Path, model: type[_Document]) -> _Document | None:
     """Return what a file says; None if there is none. One that is damaged counts as none."""
     try:
         with file.open("rb") as stream:
-            return model.model_validate_json(stream.read(_MAX_BYTES))
+            return model.model_validate_json(stream.read(MAX_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as exc:

@@ -24,10 +24,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from gateway.updates.machine import SERVICE, Limits, Machine, Outcome, Places, UpdateFailed, log, remove, sync, write
+from gateway.updates.machine import (
+    SERVICE,
+    VERSION,
+    Limits,
+    Machine,
+    Outcome,
+    Places,
+    UpdateFailed,
+    log,
+    remove,
+    sync,
+    write,
+)
+from gateway.updates.packages import ChainPackages
 
-VERSION: Final = re.compile(r"[0-9][A-Za-z0-9.+~-]{0,63}")
-"""What a version may be: nothing that apt would take for an option, a path or another package."""
 RECOVERY: Final = "sunmi-gateway-recovery.service"
 """The unit that ends an update after a power cut. It is there only while one is under way."""
 _ATTEMPT: Final = re.compile(r"[0-9a-f]{32}")
@@ -50,7 +61,7 @@ ExecStart=/usr/bin/python3 -ISBc 'import sys; sys.path.insert(0, "{{folder}}"); 
 import gateway.updates.installer as installer; installer.main()'
 TimeoutStartSec=2h
 """
-_MODULES: Final = ("__init__.py", "installer.py", "machine.py")
+_MODULES: Final = ("__init__.py", "installer.py", "machine.py", "packages.py")
 """What this program consists of, in the folder `gateway/updates` of any folder."""
 
 State = Literal["fetching", "stopping", "installing", "proving", "returning", "ending"]
@@ -99,19 +110,30 @@ class Installer:
         self._places = places or Places()
         self._limits = limits or Limits()
         self._machine = Machine(self._places, self._limits)
+        self._packages = ChainPackages(self._machine)
 
     def run(self) -> None:
-        """End what was begun; else take a request, if there is one. The gateway runs afterwards."""
+        """End what was begun; else take a request, if there is one. The gateway runs afterwards.
+
+        It does so also if this fails, as by a full disk: then the next call ends it.
+        """
         self._places.own.mkdir(mode=0o755, exist_ok=True)
         with self._lock():
-            journal = self._load_journal()
-            if journal is not None:
-                log(f"the update to {journal.version} was interrupted while {journal.state}")
-                self._recover(journal)
-            elif (request := self._take_request()) is not None:
-                self._attempt(request)
-            else:
+            try:
+                self._go_on()
+            except Exception:
                 self._machine.start_service()
+                raise
+
+    def _go_on(self) -> None:
+        journal = self._load_journal()
+        if journal is not None:
+            log(f"the update to {journal.version} was interrupted while {journal.state}")
+            self._recover(journal)
+        elif (request := self._take_request()) is not None:
+            self._attempt(request)
+        else:
+            self._machine.start_service()
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -132,7 +154,7 @@ class Installer:
             or not isinstance(checks, list)
             or len(checks) > _MAX_CHECKS
             or not _ATTEMPT.fullmatch(attempt)
-            or not VERSION.fullmatch(version)
+            or not re.fullmatch(VERSION, version)
             or not all(isinstance(check, str) and _CHECK.fullmatch(check) for check in checks)
         ):
             log("the request of the service is not valid, and nothing is done")
@@ -142,17 +164,18 @@ class Installer:
             log(f"the update to {version} was dealt with before")
             return None
         interruptions = status.get("interruptions", 0)
-        return Journal(attempt, version, self._machine.installed(), tuple(checks), interruptions=interruptions)
+        return Journal(attempt, version, self._packages.installed(), tuple(checks), interruptions=interruptions)
 
     def _attempt(self, journal: Journal) -> None:
-        machine = self._machine
+        machine, packages = self._machine, self._packages
         self._enter(journal)
         try:
-            machine.configure()
-            if journal.version == machine.installed():
+            packages.configure()
+            if journal.version == packages.installed():
                 raise UpdateFailed("applied", "")
-            package = self._fetch(journal)
             self._check_room()
+            package = self._fetch(journal)
+            packages.prepare_install(package)
             journal = self._enter(replace(journal, state="stopping"))
             self._prepare(journal)
             machine.systemctl("stop", SERVICE)
@@ -162,7 +185,7 @@ class Installer:
             return
         journal = self._enter(replace(journal, state="installing"))
         try:
-            machine.install(package)
+            packages.install(package)
         except UpdateFailed as failed:
             self._return(journal, "rolled_back", f"it cannot be installed: {failed}")
             return
@@ -183,7 +206,7 @@ class Installer:
         elif journal.state in ("fetching", "stopping"):
             self._end(journal, "interrupted", _CUT)
         elif self._has_passed(journal):
-            self._machine.configure()
+            self._packages.configure()
             self._end(journal, "applied", "")
         else:
             self._return(journal, "interrupted", _CUT)
@@ -197,12 +220,12 @@ class Installer:
         source = self._places.source
         if not source.is_file():
             raise UpdateFailed("refused", f"{source} is missing: it names the chain's repository and its key")
-        self._machine.update_index()
+        self._packages.update_index()
         try:
-            self._machine.download(journal.earlier)
+            self._packages.download(journal.earlier)
         except UpdateFailed as failed:
             raise UpdateFailed(failed.outcome, f"there would be no way back: {failed}") from failed
-        return self._machine.download(journal.version)
+        return self._packages.download(journal.version)
 
     def _check_room(self) -> None:
         database = self._places.database
@@ -260,7 +283,7 @@ class Installer:
         log(f"going back to {journal.earlier}: {reason}")
         with contextlib.suppress(UpdateFailed):
             self._machine.systemctl("stop", SERVICE)
-        if not self._machine.install_again(journal.earlier):
+        if not self._packages.install_again(journal.earlier):
             problem = f"{reason}; and {journal.earlier} cannot be installed again, so somebody has to look there"
             self._end(journal, "rolled_back", problem)
             return
@@ -290,9 +313,7 @@ class Installer:
             remove(file)
         with contextlib.suppress(UpdateFailed):
             self._machine.as_owner(self._machine.remove_copy)
-        kept = {self._machine.find_package(journal.version), self._machine.find_package(journal.earlier)}
-        for file in set((own / "packages").glob("*.deb")) - kept:
-            file.unlink()
+        self._packages.remove_unfinished(journal.version, journal.earlier)
         remove(own / "journal.json")
         log(f"the update to {journal.version}: {outcome} {shown}".rstrip())
         self._machine.start_service()

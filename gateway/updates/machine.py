@@ -6,26 +6,26 @@ read without following links, and written by a process with the rights of its ow
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-PACKAGE: Final = "sunmi-gateway"
 SERVICE: Final = "sunmi-gateway.service"
+VERSION: Final = r"[0-9][A-Za-z0-9.+~-]{0,63}"
+"""What a version may be: nothing that apt would take for an option, a path or another package."""
 MAX_BYTES: Final = 16 * 1024
-"""The longest file of the service that is read."""
+"""The longest file that service or installer reads of the other."""
 _DATABASE: Final = "gateway.db"
 _SHOWN: Final = 600
-"""How many letters of what a command printed are kept of a failure: its last ones."""
-_LOCK_POLL_S: Final = 5.0
+"""How many letters of what a command printed are kept of a failure."""
 
 Outcome = Literal["applied", "refused", "rolled_back", "interrupted", "unreachable"]
 """What became of an update. The last two are for now: it is asked for again."""
@@ -45,6 +45,8 @@ class Limits:
 
     command_s: float = 300
     fetch_s: float = 3600
+    silence_s: int = 30
+    """How long the repository may say nothing. Then it is tried once more."""
     install_s: float = 3600
     start_s: float = 900
     """From the start of the new version to its verdict: it may have a large database to bring to its schema."""
@@ -100,28 +102,42 @@ class Machine:
 
     # Commands
 
-    def run(self, words: Sequence[str], *, limit_s: float | None = None, folder: Path | None = None) -> str:
-        """Run a command and return what it prints. Raises `UpdateFailed` if it fails or takes too long."""
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        limit_s: float | None = None,
+        folder: Path | None = None,
+        max_file_bytes: int | None = None,
+    ) -> str:
+        """Run a command and return what it prints. Raises `UpdateFailed` if it fails or takes too long.
+
+        No file that it writes can become larger than `max_file_bytes`.
+        """
+        bound = [] if max_file_bytes is None else ["prlimit", f"--fsize={max_file_bytes}"]
+        name, limit_s = Path(words[0]).name, limit_s or self.limits.command_s
         environment = os.environ | {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-        process = subprocess.Popen(  # noqa: S603  no shell; versions are checked before
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            printed = process.communicate(timeout=limit_s or self.limits.command_s)[0].decode("utf-8", "replace")
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise UpdateFailed("unreachable", f"{' '.join(words[:2])} took too long") from None
+        # No pipe: a program that a package's script starts may keep it open for as long as it runs.
+        with open(os.memfd_create(name), "w+b") as output:
+            process = subprocess.Popen(  # noqa: S603  no shell; versions are checked before
+                [*bound, *words],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                process.wait(limit_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise UpdateFailed("unreachable", f"{name} took more than {limit_s:g} s and was ended") from None
+            output.seek(0)
+            printed = output.read().decode("utf-8", "replace")
         if process.returncode:
-            lines = [line for line in printed.splitlines() if line.startswith(("E:", "W:", "Err:"))]
-            reason = "; ".join(lines) if lines else " ".join(printed.split())
-            raise UpdateFailed("unreachable", f"{Path(words[0]).name} failed: {reason[-_SHOWN:]}")
+            raise UpdateFailed("unreachable", f"{name} failed: {_describe_failure(printed)}")
         return printed
 
     def systemctl(self, *words: str) -> str:
@@ -132,96 +148,6 @@ class Machine:
         """Have the service started, without waiting for it: at a boot it starts after this program."""
         with contextlib.suppress(UpdateFailed):
             self.systemctl("start", "--no-block", SERVICE)
-
-    def installed(self) -> str:
-        """Return the version whose files dpkg has installed and configured; empty if there is none such."""
-        with contextlib.suppress(UpdateFailed):
-            words = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Version}", PACKAGE]
-            state, _, version = self.run(words).partition(" ")
-            return version.strip() if state.strip() == "ii" else ""
-        return ""
-
-    def configure(self) -> None:
-        """End what dpkg has begun and a power cut has ended. A failure shows in what is installed then."""
-        deadline = time.monotonic() + self.limits.command_s
-        while True:
-            try:
-                words = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
-                self.run(words, limit_s=self.limits.install_s)
-            except UpdateFailed as failed:
-                if "lock" not in str(failed) or time.monotonic() > deadline:
-                    log(f"dpkg --configure: {failed}")
-                    return
-                time.sleep(_LOCK_POLL_S)  # somebody else is installing something
-            else:
-                return
-
-    def _apt_options(self) -> list[str]:
-        """Return what confines apt to the chain's repository, without touching what it knows of others."""
-        own, source = self.places.own, self.places.source
-        options = {
-            "Dir::Etc::sourcelist": source,
-            "Dir::Etc::sourceparts": "-",
-            "Dir::State::lists": own / "lists",
-            "Dir::Cache::pkgcache": "",
-            "Dir::Cache::srcpkgcache": "",
-            "APT::Update::Error-Mode": "any",  # a failed signature is only a warning by default
-            "APT::Get::AllowUnauthenticated": "false",
-        }
-        return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-
-    def update_index(self) -> None:
-        """Fetch the index of the chain's repository, and verify its signature. Raises `UpdateFailed`."""
-        for folder in ("lists/partial", "packages"):
-            (self.places.own / folder).mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.run(["apt-get", "-qq", *self._apt_options(), "update"])
-
-    def download(self, version: str) -> Path:
-        """Return a version's package, as the signed index describes it. Raises `UpdateFailed`."""
-        if (kept := self.find_package(version)) is not None:
-            return kept
-        listed = self.run(["apt-cache", *self._apt_options(), "madison", PACKAGE])
-        if version not in [line.split("|")[1].strip() for line in listed.splitlines() if line.count("|") == 2]:
-            raise UpdateFailed("refused", f"version {version} is not in the chain's repository: publish it there")
-        words = ["apt-get", "-qq", *self._apt_options(), "download", f"{PACKAGE}={version}"]
-        self.run(words, limit_s=self.limits.fetch_s, folder=self.places.own / "packages")
-        if (fetched := self.find_package(version)) is None:
-            raise UpdateFailed("refused", f"the package {version} in the repository is another one than it says")
-        sync(fetched)
-        sync(fetched.parent)
-        return fetched
-
-    def find_package(self, version: str) -> Path | None:
-        """Return the package of a version that is kept here."""
-        for file in (self.places.own / "packages").glob("*.deb"):
-            try:
-                shown = self.run(["dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(file)])
-            except UpdateFailed:  # cut off while it was fetched
-                file.unlink()
-                continue
-            if shown.split() == [PACKAGE, version]:
-                return file
-        return None
-
-    def install(self, package: Path) -> None:
-        """Install a package, and from Debian what it needs more. Raises `UpdateFailed`."""
-        options = ("Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold", "DPkg::Lock::Timeout=600")
-        chosen = [word for option in options for word in ("-o", option)]
-        words = ["install", "--yes", "--no-remove", "--allow-downgrades", "--no-install-recommends", str(package)]
-        self.run(["apt-get", "-qq", *chosen, *words], limit_s=self.limits.install_s)
-
-    def install_again(self, version: str) -> bool:
-        """Bring an earlier version back, whatever state dpkg is in; return whether it is installed then."""
-        self.configure()
-        package = self.find_package(version)
-        if package is not None:
-            try:
-                words = ["dpkg", "--force-confdef", "--force-confold", "--force-downgrade", "--install", str(package)]
-                self.run(words, limit_s=self.limits.install_s)
-            except UpdateFailed as failed:
-                log(str(failed))
-                self.configure()
-        return self.installed() == version
 
     # Files of the service
 
@@ -269,7 +195,7 @@ class Machine:
             finally:
                 os._exit(status)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            raise UpdateFailed("refused", "the database cannot be copied: the journal of the update's unit says why")
+            raise UpdateFailed("refused", "a step in the state directory failed: the journal of its unit says why")
 
     def copy_database(self) -> None:
         """Copy the database, which nobody uses, and how one is marked that has gone back in time. Run as its owner."""
@@ -345,6 +271,17 @@ def sync(path: Path) -> None:
 def log(text: str) -> None:
     """Write a line to the journal of the unit."""
     sys.stderr.write(f"{text}\n")
+
+
+def _describe_failure(printed: str) -> str:
+    """Return why a command has failed, from what it has printed."""
+    lines = [line for line in printed.splitlines() if line.startswith(("E:", "W:", "Err:"))]
+    reason = "; ".join(line for line in lines if "unsandboxed" not in line)[:_SHOWN]
+    if f"received signal {int(signal.SIGXFSZ)}" in reason:
+        return f"the repository sends more than any of its files may have: {reason}"
+    if re.search(r"\s30[12378]\s", reason):
+        return f"the repository leads to another address, which has to stand in the file of sources itself: {reason}"
+    return reason or " ".join(printed.split())[-_SHOWN:]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """A new version proves itself before it serves, by those checks alone that the version before it has passed.
 
-So what was broken before, as a camera without power or a lost internet line, rolls nothing back.
+So what was broken before, as a camera without power, rolls nothing back. Nor does what breaks meanwhile and is none of
+this machine, as a lost internet line.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from gateway.api.local_socket import request_health
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, run_checks
 from gateway.doctor.checks import CHECKS
+from gateway.errors import StateError
 from gateway.updates.exchange import PendingUpdate, write_verdict
 
 LIMIT_S: Final = 60.0
@@ -99,6 +101,12 @@ async def _request_health(gateway: Gateway) -> None:
     await request_health(gateway.socket)
 
 
+async def _request_at_ports(gateway: Gateway) -> None:
+    """Request the health at each port, as tills do."""
+    if gateway.check_api is not None:
+        await gateway.check_api()
+
+
 async def _write_and_read(gateway: Gateway) -> None:
     await gateway.database.try_to_write()
 
@@ -108,9 +116,18 @@ async def _read_outbox(gateway: Gateway) -> None:
     await gateway.outbox.stats()
 
 
+async def _find_faults(gateway: Gateway) -> None:
+    """Raise if a service or job fails through a fault of this version, not because a line or a device is away."""
+    if faults := gateway.supervisor.find_faults():
+        reasons = [f"{fault.name}: {fault.last_failure}" for fault in faults]
+        raise StateError(join("; ", reasons))
+
+
 _VITAL: Final[Mapping[str, Callable[[Gateway], Awaitable[None]]]] = {
     "api": _request_health,
     "storage": _write_and_read,
     "orders": _read_outbox,
+    "services": _find_faults,
+    "ports": _request_at_ports,
 }
 """What no version can serve without, by names that are no check's."""

@@ -15,13 +15,12 @@ from gateway.errors import StateError
 from gateway.fleet.documents import DesiredAnswer
 from gateway.updates.exchange import (
     STATE_VARIABLE,
-    VERSION,
     has_request,
     is_at_work,
     load_status,
     write_request,
 )
-from gateway.updates.machine import Places
+from gateway.updates.machine import VERSION, Places
 from gateway.updates.proof import find_failures, list_checks
 
 RETRY_INTERVAL_S: Final = 600.0

@@ -16,11 +16,14 @@ ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("FULL_PROOFS") == "1"
 
 # These need root, a mirror of Debian and a package index, and minutes.
-LONG = ("build", "install", "boot", "console", "appliance", "laptops", "updates")
+LONG = ("build", "install", "boot", "console", "appliance", "laptops", "updates", "chain")
 collect_ignore = [] if FULL else [f"test_{what}.py" for what in LONG]
 
 MIGRATION = "900_proof"
 NEWER = "9.9.9"
+BROKEN = "9.9.8"
+REPOSITORY_URL = "http://127.0.0.1:8999"
+"""Where a machine serves the chain's repository to itself."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -52,7 +55,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 def _newer(package: Path, folder: Path) -> Path:
     """Repack a package as the next version: other code of the same size and time, settings file and schema."""
     tree = folder / "tree"
-    subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True, timeout=60)
+    subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True, timeout=600)
     version = re.search(r"^Version: (.*)$", (tree / "DEBIAN/control").read_text(), re.M)
     assert version is not None
     code = tree / "usr/lib/sunmi-gateway/shared/gateway"
@@ -68,10 +71,40 @@ def _newer(package: Path, folder: Path) -> Path:
         settings.write("# A later version says more.\n")
     result = folder / "newer.deb"
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(result)], check=True, timeout=120
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(result)], check=True, timeout=600
     )
     shutil.rmtree(tree)
     return result
+
+
+@pytest.fixture(scope="session")
+def repository(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Publish this version, a newer one that works, and one that cannot start its work after it has migrated."""
+    work = tmp_path_factory.mktemp("office")
+    tree = work / "tree"
+    subprocess.run(["dpkg-deb", "-R", str(packages.newer), str(tree)], check=True, timeout=600)
+    code = tree / "usr/lib/sunmi-gateway/shared/gateway"
+    for file in (tree / "DEBIAN/control", code / "__init__.py"):
+        file.write_text(file.read_text().replace(NEWER, BROKEN))
+    app = (code / "app.py").read_text()
+    assert "self.directory.warn_if_volatile()" in app
+    (code / "app.py").write_text(app.replace("self.directory.warn_if_volatile()", 'raise RuntimeError("it is broken")'))
+    broken = work / "broken.deb"
+    pack = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(broken)]
+    subprocess.run(pack, check=True, timeout=600)
+    shutil.rmtree(tree)
+    office = work / "office"
+    office.mkdir()
+    script = ["bash", str(ROOT / "packaging/repository.sh"), str(office), REPOSITORY_URL]
+    for _ in range(2):  # the second time changes nothing
+        listed = subprocess.run(
+            [*script, str(packages.amd64), str(packages.newer), str(broken)],
+            capture_output=True, text=True, check=True, timeout=600,
+        ).stdout  # fmt: skip
+        assert len(listed.splitlines()) == 3
+    assert {file.name for file in office.iterdir()} == {"repository", "repository-key"}
+    assert (office / "repository-key").stat().st_mode & 0o077 == 0
+    return office / "repository/public"
 
 
 @pytest.fixture(scope="session", params=RELEASES)

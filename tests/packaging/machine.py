@@ -18,7 +18,7 @@ CONTENTS: Final = (
     *("avahi-daemon", "avahi-utils", "faketime"),
 )
 RELEASES: Final = ("bookworm", "trixie")
-BOOT_S: Final = 60
+BOOT_S: Final = 300
 _HIERARCHIES: Final = tuple(Path("/sys/fs/cgroup", name) for name in ("", "unified", "systemd", "memory"))
 """Where control groups are: version 2 alone, or version 2 beside version 1, which then bounds memory."""
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def make_system(release: str, tree: Path, *more: str, give: Path | None = None, 
     subprocess.run(
         ["mmdebstrap", "--quiet", "--variant=minbase", contents, *hooks, release, str(tree), mirrors[0]],
         check=True,
-        timeout=900,
+        timeout=3600,
     )
 
 

@@ -11,49 +11,17 @@ from typing import Any, Final
 
 import pytest
 
-from tests.packaging.conftest import NEWER, ROOT, Packages
+from tests.packaging.conftest import BROKEN, NEWER, REPOSITORY_URL
 from tests.packaging.machine import Machine, wait
 from tests.packaging.test_boot import ready, show, token, tokens
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-BROKEN: Final = "9.9.8"
-URL: Final = "http://127.0.0.1:8999"
 OWN: Final = "/var/lib/sunmi-gateway-updates"
 REQUEST: Final = "/var/lib/sunmi-gateway/update/request.json"
 CHECKS: Final = ("api", "storage", "orders", "database", "changed_settings", "services", "https_certificate")
 CUTS: Final = ("stopping", "installing", "proving", "returning")
 UPDATE_S: Final = 600
-
-
-@pytest.fixture(scope="session")
-def repository(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Publish this version, a newer one that works, and one that cannot start its work after it has migrated."""
-    work = tmp_path_factory.mktemp("office")
-    tree = work / "tree"
-    subprocess.run(["dpkg-deb", "-R", str(packages.newer), str(tree)], check=True, timeout=60)
-    code = tree / "usr/lib/sunmi-gateway/shared/gateway"
-    for file in (tree / "DEBIAN/control", code / "__init__.py"):
-        file.write_text(file.read_text().replace(NEWER, BROKEN))
-    app = (code / "app.py").read_text()
-    assert "self.directory.warn_if_volatile()" in app
-    (code / "app.py").write_text(app.replace("self.directory.warn_if_volatile()", 'raise RuntimeError("it is broken")'))
-    broken = work / "broken.deb"
-    pack = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(broken)]
-    subprocess.run(pack, check=True, timeout=120)
-    shutil.rmtree(tree)
-    office = work / "office"
-    office.mkdir()
-    script = ["bash", str(ROOT / "packaging/repository.sh"), str(office), URL]
-    for _ in range(2):  # the second time changes nothing
-        listed = subprocess.run(
-            [*script, str(packages.amd64), str(packages.newer), str(broken)],
-            capture_output=True, text=True, check=True, timeout=120,
-        ).stdout  # fmt: skip
-        assert len(listed.splitlines()) == 3
-    assert {file.name for file in office.iterdir()} == {"repository", "repository-key"}
-    assert (office / "repository-key").stat().st_mode & 0o077 == 0
-    return office / "repository/public"
 
 
 @pytest.fixture
@@ -74,8 +42,9 @@ def chained(machine: Machine, repository: Path) -> Machine:
 
 
 def boot(machine: Machine) -> None:
-    machine.boot()
+    machine.boot(timeout=3600)
     ready(machine)
+    wait(lambda: "Signed-By" in machine.run(f"curl -s {REPOSITORY_URL}/sunmi-gateway.sources || :"), 60, "repository")
 
 
 def version(machine: Machine) -> str:

@@ -37,6 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_every_file_is_in_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name and not name.endswith(".md")}
@@ -54,6 +55,7 @@ def test_every_file_is_in_it(wheel: Path) -> None:
     assert f"Requires-Python: {PROJECT['requires-python']}\n" in metadata
 
 
+@pytest.mark.slow
 def test_both_commands_run_from_it(wheel: Path, tmp_path: Path) -> None:
     """Run them away from the checkout, with the wheel alone in front of the environment's libraries."""
     with zipfile.ZipFile(wheel) as archive:

@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,11 @@ class Disk:
         subprocess.run(["mount", "-o", options, str(self._file), str(self._folder)], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", str(self._folder)], check=True)
+        """Unmount it when the last process that was killed, or started by one, has gone."""
+        until = time.monotonic() + 60
+        while (done := subprocess.run(["umount", str(self._folder)], capture_output=True, check=False)).returncode:
+            assert time.monotonic() < until, done.stderr.decode()
+            time.sleep(0.05)
 
     def settle(self) -> None:
         """Let everything reach it that was written so far."""

@@ -29,6 +29,10 @@ case "$name $*" in
 "apt-get "*" update")
   [ ! -e "$lab/no-line" ] || { echo "E: Failed to fetch http://office.example/InRelease"; exit 100; } ;;
 "apt-get "*" download "*) cp "$lab/repository/${last#*=}" "sunmi-gateway_${last#*=}_all.deb" ;;
+"apt-get "*" install "*" --simulate "*)
+  [ ! -e "$lab/unmet" ] || { echo "E: Unable to correct problems, you have held broken packages."; exit 100; } ;;
+"apt-get "*" install "*" --download-only "*)
+  [ ! -e "$lab/no-mirror" ] || { echo "E: Failed to fetch http://debian.example/libc6.deb"; exit 100; } ;;
 "apt-get "*" install "*) unpack "$last" ;;
 "apt-cache "*) cd "$lab/repository" && for version in *; do echo "sunmi-gateway | $version | http://office.example"; done ;;
 "dpkg-deb "*) [ -s "$last" ] && cat "$last" ;;

@@ -20,13 +20,6 @@ EARLIER = "Types: deb\nURIs: http://earlier.example/\n"
 
 
 @pytest.fixture
-def boot(tmp_path: Path) -> Path:
-    folder = tmp_path / "boot"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> Path:
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc" / "sunmi-gateway.sources"

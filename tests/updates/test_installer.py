@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.updates import installer, machine
+from gateway.updates import installer, machine, packages
 from gateway.updates.installer import Installer
 from gateway.updates.machine import Places
 from tests.updates import killed
@@ -25,7 +25,8 @@ pytestmark = [
 ]
 
 FULL = os.environ.get("FULL_PROOFS") == "1"
-MODULES = (installer, machine)
+MODULES = (installer, machine, packages)
+OWN = {module.__name__ for module in MODULES}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
-                assert name.split(".")[0] in sys.stdlib_module_names or name == machine.__name__, name
+                assert name.split(".")[0] in sys.stdlib_module_names or name in OWN, name
 
 
 def test_a_version_that_works(places: Places) -> None:
@@ -104,6 +105,18 @@ def test_one_that_cannot_be_installed_leaves_the_database_alone(places: Places) 
     assert read_rows(places.database) == ["old"]
 
 
+@pytest.mark.parametrize(("trouble", "outcome"), [("no-mirror", "unreachable"), ("unmet", "refused")])
+def test_what_a_version_needs_of_debian_is_there_before_the_service_is_stopped(
+    places: Places, trouble: str, outcome: str
+) -> None:
+    (places.own.parent / trouble).touch()
+    told, reason = run(places)
+    assert told == outcome
+    assert "E: " in reason
+    assert find_faults(places) == []
+    assert not [call for call in calls(places) if call.startswith("systemctl stop")]
+
+
 def test_after_a_version_has_served_the_copy_is_not_put_back(make: Callable[[str], Places]) -> None:
     places = make("says nothing")
     verdict = {"attempt": ATTEMPT, "version": OLD, "passed": False, "served": True, "reason": ""}
@@ -116,6 +129,24 @@ def test_after_a_version_has_served_the_copy_is_not_put_back(make: Callable[[str
     assert run(places)[0] == "rolled_back"
     assert installed(places) == OLD
     assert read_rows(places.database) == ["new"]
+
+
+@pytest.mark.parametrize("behaviour", ["works", "fails"])
+def test_where_it_cannot_go_on_the_gateway_runs_all_the_same(make: Callable[[str], Places], behaviour: str) -> None:
+    """As on a disk that became full after the service was stopped."""
+    places = make(behaviour)
+    program, blocked = places.own.parent / "bin/systemctl", places.own / ".journal.json.new"
+    text = program.read_text()
+    program.unlink()
+    program.write_text(text.replace('"systemctl stop "*)', '"systemctl stop "*) mkdir "$lab/own/.journal.json.new";'))
+    program.chmod(0o755)
+    with pytest.raises(IsADirectoryError):
+        run(places)
+    assert (places.own.parent / "running").exists()
+    blocked.rmdir()
+    program.write_text(text)
+    assert run(places)[0] == "interrupted"
+    assert find_faults(places) == []
 
 
 def test_without_a_line_nothing_is_touched_and_it_is_for_now(places: Places) -> None:
@@ -281,3 +312,14 @@ def test_what_a_power_cut_leaves_at_each_step_ends_in_one_of_the_two(
 @pytest.mark.parametrize("behaviour", ["crashes", "says nothing"])
 def test_power_cuts_with_a_version_that_never_tells(tmp_path: Path, modules: Path, behaviour: str) -> None:
     end_at_each_step(tmp_path, modules, behaviour, "power", 1 if FULL else 5)
+
+
+def test_a_command_is_over_when_it_ends_whatever_it_leaves_running(places: Places) -> None:
+    """As a script of a package that starts a program, which keeps the output of the script open."""
+    file = places.own.parent / "left"
+    script = f"sleep 600 & echo $! > {file}; echo done"
+    try:
+        assert machine.Machine(places, LIMITS).run(["sh", "-c", script], limit_s=5) == "done\n"
+        os.kill(int(file.read_text()), 0)
+    finally:
+        os.kill(int(file.read_text()), 9)

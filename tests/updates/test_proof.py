@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,15 @@ import aiohttp
 import pytest
 
 from gateway import __version__
+from gateway.api.local_socket import request_health_at
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.errors import StateError
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.runtime.supervisor import Service
 from gateway.settings import Settings
+from gateway.simulator.ports import find_free_port
 from gateway.updates import exchange
 from gateway.updates.exchange import FOLDER_VARIABLE, STATE_VARIABLE, PendingUpdate, load_pending, write_verdict
 from gateway.updates.installer import Installer
@@ -25,6 +29,7 @@ from gateway.updates.machine import Places
 from gateway.updates.proof import find_failures, list_checks, prove
 from gateway.updates.wanted import WantedVersion
 from tests.forking import start_program
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs the socket of commands")
 
@@ -123,6 +128,49 @@ async def test_what_passed_before_has_to_pass(gateway: Gateway, session: aiohttp
     assert "server.nothing" in verdict["reason"] or "0.1 s" in verdict["reason"]
 
 
+async def test_a_line_that_is_lost_meanwhile_rolls_nothing_back(
+    gateway: Gateway, session: aiohttp.ClientSession
+) -> None:
+    assert session is not None
+
+    async def lose_the_line(_: Service) -> None:
+        raise HeadOfficeUnavailable("no line")
+
+    async def start() -> None:
+        gateway.supervisor.start_service("head office link", lose_the_line)
+        await until(lambda: [one for one in gateway.supervisor.reports() if one.state == "failing"])
+
+    before = list_checks(await find_failures(gateway))
+    assert await prove(gateway, pending(*before), start, asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("failure", "vital"),
+    [(HeadOfficeUnavailable("away"), True), (KeyError("row"), False), (StateError("a table is missing"), False)],
+)
+async def test_a_service_that_fails_through_the_version_does(
+    gateway: Gateway, session: aiohttp.ClientSession, failure: Exception, vital: bool
+) -> None:
+    assert session is not None
+
+    async def fail(_: Service) -> None:
+        raise failure
+
+    async def start() -> None:
+        gateway.supervisor.start_service("labels of the new version", fail, vital=vital)
+        await until(lambda: [one for one in gateway.supervisor.reports() if one.state == "failing"])
+
+    assert not await prove(gateway, pending("services"), start, asyncio.Event(), limit_s=4)
+    assert "labels of the new version" in read_verdict(gateway)["reason"]
+
+
+async def test_ports_at_which_nobody_answers_do_not_pass(gateway: Gateway, session: aiohttp.ClientSession) -> None:
+    assert session is not None
+    assert "ports" in list_checks(await find_failures(gateway))
+    gateway.check_api = partial(request_health_at, [f"http://127.0.0.1:{find_free_port()}/"])
+    assert "ports" in await find_failures(gateway)
+
+
 async def test_work_that_cannot_start_is_no_success(gateway: Gateway, session: aiohttp.ClientSession) -> None:
     assert session is not None
 
@@ -195,13 +243,14 @@ async def test_the_service_proves_itself_where_it_is_the_new_version(tmp_path: P
 
 
 @pytest.fixture
-async def wanted(gateway: Gateway, session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[WantedVersion]:
+async def wanted(
+    gateway: Gateway, session: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> WantedVersion:
     assert session is not None
-    os.environ[STATE_VARIABLE] = str(gateway.directory.path)
+    monkeypatch.setenv(STATE_VARIABLE, str(gateway.directory.path))
     (tmp_path / "own").mkdir()
     (tmp_path / "chain.sources").touch()
-    yield WantedVersion(gateway, tmp_path / "own", source=tmp_path / "chain.sources", retry_interval_s=0)
-    del os.environ[STATE_VARIABLE]
+    return WantedVersion(gateway, tmp_path / "own", source=tmp_path / "chain.sources", retry_interval_s=0)
 
 
 def say(folder: Path, attempt: str, outcome: str, reason: str) -> None:
