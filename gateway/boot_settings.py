@@ -8,13 +8,14 @@ The file may also hold a pairing code that the person has chosen. It is offered 
 a folder that the system forgets when the service stops, so that it never becomes a lasting secret.
 
 A join code of a chain's head office goes into the state directory, where it stays until the service has joined with it.
+It comes there when the settings are replaced, and the file goes last: what failed is taken again, the whole of it.
 """
 
 import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,7 +27,7 @@ from gateway.errors import SettingsError, StateError
 from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
 from gateway.settings import Settings, load_settings, parse_settings
-from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_for, write_private
+from gateway.storage.private_file import copy_rights, find_free_name, prepare_for, sync_folder, write_for, write_private
 from gateway.storage.state_directory import JOIN_CODE_FILE
 
 FILE_NAMES: Final = ("sunmi-gateway.toml", "sunmi-gateway.toml.txt")
@@ -121,16 +122,20 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
     text, code, join_code = _split_codes(_decode(file.name, content), file.name)
     if code is not None and runtime_directory is None:
         raise SettingsError(
-            message("{path}: {key} is offered only by the service of systemd", path=file.name, key=PAIRING_CODE_KEY)
+            message(
+                "{path}: {key} is offered only by the service: let it take the file (sudo systemctl restart "
+                "sunmi-gateway), or leave that line out",
+                path=file.name,
+                key=PAIRING_CODE_KEY,
+            )
         )
     parsed = parse_settings(text, file.name)
     is_repeat, aside, has_settings = False, None, bool(text.strip()) or (code is None and join_code is None)
-    if join_code is not None:
-        if not has_settings and settings_file.exists():
-            parsed = load_settings(settings_file, with_secret=False)
-        _keep_join_code(join_code, parsed, file.name)
-    if has_settings:
-        is_repeat, aside = _replace_settings(settings_file, text, file, content)
+    if join_code is not None and not has_settings and settings_file.exists():
+        parsed = load_settings(settings_file, with_secret=False)
+    with contextlib.nullcontext() if join_code is None else _keep_join_code(join_code, parsed, file.name):
+        if has_settings:
+            is_repeat, aside = _replace_settings(settings_file, text, file, content)
     left_because = _erase(file)
     offers_code = code is not None and not left_because
     if code is not None and runtime_directory is not None and offers_code:
@@ -178,8 +183,12 @@ def _check_pairing_code(text: str, name: str) -> str:
     return code
 
 
-def _keep_join_code(code: JoinCode, settings: Settings, name: str) -> None:
-    """Keep a join code for the service, until it has joined with it. Raises `SettingsError` and `StateError`."""
+@contextlib.contextmanager
+def _keep_join_code(code: JoinCode, settings: Settings, name: str) -> Iterator[None]:
+    """Keep a join code for the service, until it has joined with it, unless the block raises.
+
+    Raises `SettingsError` and `StateError`.
+    """
     if settings.fleet.servers:
         raise SettingsError(
             message("{path}: {key} and servers in [fleet]: leave one of them out", path=name, key=JOIN_CODE_KEY)
@@ -187,7 +196,8 @@ def _keep_join_code(code: JoinCode, settings: Settings, name: str) -> None:
     file = settings.state_directory / JOIN_CODE_FILE
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_for(file, str(code).encode(), _find_service())
+        with prepare_for(file, str(code).encode(), _find_service()):
+            yield
     except OSError as exc:
         raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc)) from exc
 

@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from firmware_tools.language import Message, describe_error, join, message
+from firmware_tools.language import describe_error, join, message
 from gateway.desired_settings import read_desired
 from gateway.errors import SettingsError
 from gateway.membership import apply_membership
+from gateway.setting_texts import SETTING_TEXTS, SettingText
 from gateway.settings import (
     ENVIRONMENT_PREFIX,
     SECRET_FILE_SETTINGS,
@@ -53,15 +54,16 @@ class ChangeableSetting(NamedTuple):
     """Its section."""
     key: str
     """Its key."""
-    label: Message
-    """What people call it."""
-    help: Message
-    """What a person has to know to choose a value."""
 
     @property
     def name(self) -> str:
         """Section and key as messages name them."""
         return f"{self.section}.{self.key}"
+
+    @property
+    def text(self) -> SettingText:
+        """It in words."""
+        return SETTING_TEXTS[self.name]
 
     @property
     def is_secret(self) -> bool:
@@ -70,63 +72,17 @@ class ChangeableSetting(NamedTuple):
 
 
 CHANGEABLE: Final = (
-    ChangeableSetting(
-        "provisioning", "ssid", message("Wi-Fi of the cameras"), message("The network that new cameras are put on.")
-    ),
-    ChangeableSetting(
-        "provisioning",
-        "password",
-        message("Password of this Wi-Fi"),
-        message("It is never shown. Leave it empty to keep the present one."),
-    ),
-    ChangeableSetting(
-        "cloud", "shop_id", message("Shop at SUNMI"), message("The number shop_id, for calls that name no shop.")
-    ),
-    ChangeableSetting(
-        "cloud",
-        "sunmi_shop_no",
-        message("Newer key of the shop"),
-        message("The key sunmi_shop_no, which some calls want instead."),
-    ),
-    ChangeableSetting(
-        "discovery", "methods", message("Ways to find cameras"), message("All three find the most cameras.")
-    ),
-    ChangeableSetting(
-        "discovery",
-        "interfaces",
-        message("Networks to search"),
-        message("Names such as eth0, one a line. Empty: every real network."),
-    ),
-    ChangeableSetting(
-        "discovery",
-        "addresses",
-        message("Addresses that are always tried"),
-        message("One a line, such as 192.168.1.20. For cameras in a network of their own."),
-    ),
-    ChangeableSetting(
-        "discovery",
-        "interval_s",
-        message("Time between searches"),
-        message("0: only when somebody asks for it."),
-    ),
-    ChangeableSetting(
-        "video",
-        "max_streams",
-        message("Live pictures at the same time"),
-        message("Each takes about 50 MB of memory. 0: none."),
-    ),
-    ChangeableSetting(
-        "outbox",
-        "max_bytes",
-        message("Room for calls that wait"),
-        message("How much of the disk they may take while the cloud is away."),
-    ),
-    ChangeableSetting(
-        "server",
-        "pos_deletes_products",
-        message("Tills may delete products"),
-        message("Otherwise only administrators may."),
-    ),
+    ChangeableSetting("provisioning", "ssid"),
+    ChangeableSetting("provisioning", "password"),
+    ChangeableSetting("cloud", "shop_id"),
+    ChangeableSetting("cloud", "sunmi_shop_no"),
+    ChangeableSetting("discovery", "methods"),
+    ChangeableSetting("discovery", "interfaces"),
+    ChangeableSetting("discovery", "addresses"),
+    ChangeableSetting("discovery", "interval_s"),
+    ChangeableSetting("video", "max_streams"),
+    ChangeableSetting("outbox", "max_bytes"),
+    ChangeableSetting("server", "pos_deletes_products"),
 )
 """Every setting that may be changed in the console, in the order in which it is shown."""
 
@@ -153,7 +109,9 @@ def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedS
     settings = base
     if base.fleet.servers:
         file = main.state_directory / DESIRED_SETTINGS_FILE
-        settings = _try_file(base, file, lambda found: read_desired(found).changes, problems, sets_aside=sets_aside)
+        settings = _try_file(
+            base, file, lambda found: read_desired(found, base.fleet).changes, problems, sets_aside=sets_aside
+        )
     settings = read_secret_files(settings, str(path or message("the environment")))
     return LoadedSettings(settings, join("; ", problems))
 

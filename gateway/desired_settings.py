@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from firmware_tools.language import Message, message
 from gateway.errors import SettingsError
+from gateway.fleet_settings import FleetSettings
+from gateway.membership import is_member
 from gateway.settings import SECRET_SETTINGS, Settings
 from gateway.storage.private_file import write_private
 
@@ -100,6 +102,8 @@ class SettingSource(BaseModel):
     """Its key in the bucket."""
     revision: int
     """Its revision."""
+    stored_at: str = ""
+    """When the servers stored it: servers that are restored from a backup give the same revision twice."""
 
 
 class SettingsTrial(BaseModel):
@@ -140,6 +144,8 @@ class DesiredSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    member: str = ""
+    """For which shop of which chain they are, as `find_member` tells; they count for no other one."""
     settings: dict[str, Any] = {}
     """The values that count from the next start on, by name."""
     trial: SettingsTrial | None = None
@@ -165,11 +171,14 @@ class DesiredSettings(BaseModel):
                 settings[name] = self.trial.before[name]
             if source is not None:
                 rolled_back[name] = RolledBackSetting(source=source, reason=reason)
-        return DesiredSettings(settings=settings, rolled_back=rolled_back)
+        return DesiredSettings(member=self.member, settings=settings, rolled_back=rolled_back)
 
 
-def read_desired(file: Path) -> DesiredSettings:
-    """Return what the third file holds; nothing if it does not exist. Raises `SettingsError`."""
+def read_desired(file: Path, fleet: FleetSettings) -> DesiredSettings:
+    """Return what the third file holds; nothing if it does not exist, or is of another shop than that of the settings.
+
+    Raises `SettingsError`.
+    """
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -188,7 +197,7 @@ def read_desired(file: Path) -> DesiredSettings:
     if foreign := next((name for name in names if name not in PUSHABLE), None):
         what = message("{path}: the head office may not set {name}", path=file, name=foreign)
         raise SettingsError(what)
-    return found
+    return found if is_member(fleet, found.member) else DesiredSettings()
 
 
 def write_desired(file: Path, desired: DesiredSettings) -> None:
@@ -196,25 +205,25 @@ def write_desired(file: Path, desired: DesiredSettings) -> None:
     write_private(file, (desired.model_dump_json(indent=1) + "\n").encode())
 
 
-def note_problem(file: Path, reason: str) -> None:
+def note_problem(file: Path, fleet: FleetSettings, reason: str) -> None:
     """Remember why the gateway cannot serve, if there is a change on trial: it may be why.
 
     The caller holds the state directory.
     """
     with contextlib.suppress(SettingsError, OSError):
-        desired = read_desired(file)
+        desired = read_desired(file, fleet)
         if desired.trial is not None:
             trial = desired.trial.model_copy(update={"problem": reason[:MAX_PROBLEM_CHARACTERS]})
             write_desired(file, desired.model_copy(update={"trial": trial}))
 
 
-def count_start(file: Path) -> None:
+def count_start(file: Path, fleet: FleetSettings) -> None:
     """Count a start with a change on trial. Raises `SettingsError` after too many: the next start is without it.
 
     The caller holds the state directory. A file that cannot be read or written counts as it would without this.
     """
     try:
-        desired = read_desired(file)
+        desired = read_desired(file, fleet)
         if desired.trial is None:
             return
         starts = desired.trial.starts + 1

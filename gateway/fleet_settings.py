@@ -3,10 +3,10 @@
 import re
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from firmware_tools.language import message
-from gateway.protocol.host_name import is_host_name
+from gateway.protocol.host_name import parse_host_and_port
 
 CommandName = Literal[
     "doctor",
@@ -22,7 +22,6 @@ CommandName = Literal[
 """The names of the commands that the head office can give; `gateway/fleet/commands.py` declares what they are."""
 
 _SHOP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SERVER: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
 
 
 class FleetSettings(BaseModel):
@@ -30,7 +29,7 @@ class FleetSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    servers: list[str] = []
+    servers: list[str] = Field(default=[], examples=[["office.example:4222"]])
     shop: str = ""
     ca_file: str = ""
     certificate: str = ""
@@ -43,10 +42,7 @@ class FleetSettings(BaseModel):
     @classmethod
     def _check_servers(cls, value: list[str]) -> list[str]:
         for server in value:
-            match = _SERVER.fullmatch(server)
-            if match is None or not is_host_name(match[1]) or int(match[2]) > 65535:
-                reason = message("{server!r} must be a host and a port, such as office.example:4222", server=server)
-                raise ValueError(reason)
+            parse_host_and_port(server)
         return value
 
     @field_validator("shop")

@@ -4,6 +4,9 @@ The service may not write the settings file, and joins all the same: with a code
 settings file says of the servers wins.
 """
 
+import base64
+import hashlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,7 +21,13 @@ from gateway.settings import Settings, describe_errors
 from gateway.storage.private_file import write_private
 from gateway.storage.state_directory import DESIRED_SETTINGS_FILE, MEMBERSHIP_FILE, MEMBERSHIP_FILES
 
+LINK_SERVICE: Final = "head office link"
+"""The name of the service that is the link to the head office."""
+JOIN_SERVICE: Final = "joining the chain"
+"""The name of the service that joins with a code from the boot partition."""
 MAX_BYTES: Final = 65536
+_DIGEST_DIGITS: Final = 32
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 _HEADING: Final = "# This gateway's chain. Written by `sunmi-gateway fleet join`.\n"
 
 
@@ -40,8 +49,11 @@ class Membership(NamedTuple):
 
 
 def save_membership(directory: Path, membership: Membership) -> None:
-    """Write it into a state directory; the file that makes it count comes last. Raises `StateError`."""
-    _delete(directory, DESIRED_SETTINGS_FILE)  # another chain may have wanted it
+    """Write it into a state directory; the file that makes it count comes last. Raises `StateError`.
+
+    An earlier membership ends first, so that what is left after a crash is never made of both.
+    """
+    _delete(directory, MEMBERSHIP_FILE, DESIRED_SETTINGS_FILE)  # another chain may have wanted it
     lines = [f"{key} = {json_text.dumps(getattr(membership, key))}" for key in ("shop", "servers")]
     texts = {file: getattr(membership, key) for key, file in MEMBERSHIP_FILES.items()}
     texts[MEMBERSHIP_FILE] = "\n".join([_HEADING, *lines, ""])
@@ -67,6 +79,41 @@ def _delete(directory: Path, *names: str) -> None:
             raise StateError(
                 message("{path}: cannot be removed: {reason}", path=directory / name, reason=describe_error(exc))
             ) from exc
+
+
+def find_member(fleet: FleetSettings) -> str:
+    """Return which shop of which chain a gateway with these settings is: its name, and a digest of the authority.
+
+    What is stored for one is never used, or told, as another's. Raises `SettingsError` if the authority's file cannot
+    be read.
+    """
+    try:
+        with Path(fleet.ca_file).open("rb") as stream:
+            found = _CERTIFICATE.search(stream.read(MAX_BYTES))
+        if found is None:
+            raise ValueError(message("it has no certificate in PEM"))
+        digest = hashlib.sha256(base64.b64decode(found[1])).hexdigest()
+    except (OSError, ValueError) as exc:
+        raise SettingsError(
+            message(
+                "fleet.{key}: {file} cannot be used, so there is no link to the head office: {reason}",
+                key="ca_file",
+                file=fleet.ca_file,
+                reason=exc,
+            )
+        ) from exc
+    return f"{fleet.shop} {digest[:_DIGEST_DIGITS]}"
+
+
+def is_member(fleet: FleetSettings, stored: str) -> bool:
+    """Return whether what was stored for a shop of a chain is of the one of these settings.
+
+    Where the authority cannot be read now, the name of the shop counts.
+    """
+    try:
+        return find_member(fleet) == stored
+    except SettingsError:
+        return stored.partition(" ")[0] == fleet.shop
 
 
 def apply_membership(settings: Settings) -> Settings:

@@ -3,11 +3,13 @@
 ====================  ==========================================================================================
 ``link``              the service: connects, does what its parts do, starts again after a failure
 ``link_part``         what a part of the link is
-``connection``        one connection; the only module that imports the client library
+``connection``        one connection
+``client``            the client library as it is used here
 ``credentials``       with what a shop proves to the servers which one it is
 ``presence``          hears whether another gateway has the same certificate
 ``commands``          the commands of the head office, as data
 ``command_handler``   takes them: checks, remembers, acts once, responds
+``command_results``   what is in the results of some of them
 ``command_table``     the stored commands
 ``desired_follower``  the service that follows what the head office wants, and answers it
 ``desired_reader``    reads the documents in which that stands, and merges them
@@ -25,9 +27,12 @@
 ``findings``          what the doctor does not find good
 ``day_flow``          the customer flow of each day
 ``events``            events of the link itself
+``join``              joining a chain with a code, which ``join_code`` reads
+``pending_join``      joining with a code from the boot partition, until that has worked
 ``subjects``          the names on the servers, and what a shop may do with them
 ``documents``         what messages hold
+``part_names``        how the parts of what the head office wants are named
 ====================  ==========================================================================================
 
-Nothing here is imported unless the settings name servers.
+A gateway imports nothing of it unless its settings name servers, or a join code waits.
 """

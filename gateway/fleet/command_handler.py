@@ -7,9 +7,9 @@ response that gets lost costs nothing.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from gateway.audit.change import NewChange
 from gateway.audit.log import AuditLog
 from gateway.errors import Conflict, Forbidden, GatewayError, InvalidRequest, NotFound, StateError
 from gateway.fleet.command_table import FleetCommandTable, StoredCommand
-from gateway.fleet.commands import COMMANDS, CommandArguments, FleetCommand
+from gateway.fleet.commands import COMMANDS, MAX_REQUEST_BYTES, CommandArguments, FleetCommand, find_command_name
 from gateway.fleet.documents import CommandOutcome, CommandRequest, CommandResponse
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.link_part import LinkPart
@@ -28,6 +28,7 @@ from gateway.fleet_settings import CommandName, FleetSettings
 from gateway.protocol import json_text
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.timestamps import utc_text
 from gateway.runtime.token_bucket import TokenBucket
 from gateway.validation_texts import describe_validation_error
 
@@ -40,8 +41,6 @@ MAX_RUNNING: Final = 3
 """How many commands are acted on at the same time."""
 MAX_UNANSWERED: Final = 20
 """How many messages are dealt with at the same time; more get no response, and come again."""
-MAX_REQUEST_BYTES: Final = 256 * 1024
-"""The longest message that is read: a site plan of 500 cameras has half of it."""
 MAX_RESULT_BYTES: Final = 640 * 1024
 """The longest result. A server takes messages of 1 MB."""
 _MAX_REASON: Final = 1000
@@ -90,11 +89,15 @@ class CommandHandler(LinkPart):
         self._supervisor = supervisor
         self._presence = presence
         self._act = act
+        self._member = ""
+        """As which shop of which chain it takes commands."""
         self._is_open = False
         """Whether the commands of earlier processes have been looked at."""
         self._responses: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Task[CommandResponse]] = {}
         """The commands that are acted on now, by their idempotency keys."""
+        self._beginning = asyncio.Lock()
+        """Held while a command is begun, so that those that come at the same time are counted."""
         self._is_held = False
         """Whether no more commands are begun, since the gateway is about to end."""
         self._unstored: dict[str, CommandResponse] = {}
@@ -117,8 +120,9 @@ class CommandHandler(LinkPart):
         if not self._is_open:
             reason = message("the gateway ended meanwhile, so nobody knows how far it came; it is not done again")
             for stored in await self._table.interrupt(reason):
-                await self._record(stored.who, cast(CommandName, stored.name), stored.subject, "interrupted")
+                await self._record(stored.who, stored.name, stored.subject, "interrupted")
             self._is_open = True
+        self._member = connection.member
         await connection.subscribe(
             command_subject(self._settings.shop), lambda received: self._take(connection, received)
         )
@@ -154,7 +158,7 @@ class CommandHandler(LinkPart):
 
     async def _answer(self, name: str, request: CommandRequest) -> CommandResponse:
         try:
-            stored = await self._table.find(request.id)
+            stored = await self._table.find(self._member, request.id)
             if stored is not None:
                 return await self._repeat(name, request, stored)
             try:
@@ -162,45 +166,63 @@ class CommandHandler(LinkPart):
             except _Refused:
                 await self._record_refusal(name, request)
                 raise
-            if self._is_held:
-                reason = message("the gateway is started again; this one waits")
-                return CommandResponse(id=request.id, outcome="running", reason=reason)
-            if len(self._running) >= MAX_RUNNING:
-                reason = message("{count} other commands are under way; this one waits", count=len(self._running))
-                return CommandResponse(id=request.id, outcome="running", reason=reason)
-            # Two messages with one id can be here at the same time: the database says which of them is the first.
-            now, subject = int(self._clock.now()), checked.arguments.subject
-            if await self._table.begin(request.id, name, request.by, subject, now=now):
-                work = self._supervisor.start_job(f"command {name}", self._carry_out(checked))
-                self._running[request.id] = work
-                work.add_done_callback(lambda _: self._running.pop(request.id, None))
+            async with self._beginning:
+                if (reason := await self._begin(checked)) is not None:
+                    return CommandResponse(id=request.id, outcome="running", reason=reason)
         except StateError as exc:
             reason = message("commands cannot be remembered now, so none is acted on: {reason}", reason=exc)
             raise _Refused(reason) from exc
         return await self._wait(request.id)
 
+    async def _begin(self, checked: _Checked) -> str | None:
+        """Begin a command, unless it was begun before; return why it has to wait, or None. Raises `StateError`."""
+        request, name = checked.request, checked.name
+        if self._is_held:
+            return message("the gateway is started again; this one waits")
+        if len(self._running) >= MAX_RUNNING:
+            return message("{count} other commands are under way; this one waits", count=len(self._running))
+        # Two messages with one id can be here at the same time: the database says which of them is the first.
+        now, subject = int(self._clock.now()), checked.arguments.subject
+        if await self._table.begin(self._member, request.id, name, request.by, subject, now=now):
+            work = self._supervisor.start_job(f"command {name}", self._carry_out(checked))
+            self._running[request.id] = work
+            work.add_done_callback(lambda _: self._running.pop(request.id, None))
+        return None
+
     def _check(self, name: str, request: CommandRequest) -> _Checked:
         """Return a request with what it asks for. Raises `_Refused`."""
-        command = cast(Mapping[str, FleetCommand], COMMANDS).get(name)
-        if command is None:
+        known_name = find_command_name(name)
+        if known_name is None:
             known = ", ".join(sorted(COMMANDS))
             raise _Refused(message("{name!r} is no command of this gateway, which has {known}", name=name, known=known))
         if name not in self._settings.may:
-            raise _Refused(message("the shop's setting fleet.may does not list {name}", name=name))
+            raise _Refused(
+                message(
+                    "the shop's setting fleet.may does not list {name}: add it there, and restart its gateway",
+                    name=name,
+                )
+            )
         if self._presence.is_cloned:
             raise _Refused(
                 message(
                     "another gateway has this shop's certificate, so nobody knows which one is meant: switch one off"
                 )
             )
-        deadline = _read_deadline(request.deadline)
+        command, deadline = COMMANDS[known_name], _read_deadline(request.deadline)
         if self._clock.known and self._clock.now() > deadline.timestamp():
-            raise _Refused(message("its deadline, {deadline}, is over", deadline=request.deadline))
+            raise _Refused(
+                message(
+                    "its deadline, {deadline}, is over: it is {now} by the vendor's cloud. Give the command again; if "
+                    "it was given just now, set the clocks of the chain's servers",
+                    deadline=request.deadline,
+                    now=utc_text(self._clock.now()),
+                )
+            )
         try:
             arguments = command.arguments.model_validate_json(json_text.dumps(request.arguments))
         except ValidationError as exc:
             raise _Refused(_describe_faults("arguments", exc)) from exc
-        return _Checked(request, name, command, arguments)
+        return _Checked(request, known_name, command, arguments)
 
     async def _repeat(self, name: str, request: CommandRequest, stored: StoredCommand) -> CommandResponse:
         if stored.name != name:
@@ -218,7 +240,7 @@ class CommandHandler(LinkPart):
             done, _ = await asyncio.wait({running}, timeout=ANSWER_WITHIN_S)
             if done and not running.cancelled() and running.exception() is None:
                 return running.result()
-        elif (stored := await self._table.find(request_id)) is not None:
+        elif (stored := await self._table.find(self._member, request_id)) is not None:
             return stored.response
         return CommandResponse(id=request_id, outcome="running")
 
@@ -232,7 +254,7 @@ class CommandHandler(LinkPart):
         response = CommandResponse(id=request.id, outcome=outcome, reason=reason[:_MAX_REASON], result=result)
         self.outcomes[outcome] += 1
         try:
-            await self._table.finish(response)
+            await self._table.finish(self._member, response)
         except StateError as exc:
             _log.warning("what became of the command %s, %s, cannot be stored: %s", request.id, outcome, exc)
             self._unstored[request.id] = response
@@ -254,16 +276,16 @@ class CommandHandler(LinkPart):
             _log.exception("the command %s of the head office failed", checked.name)
             return "failed", message("the gateway itself failed; its log says where"), {}
 
-    async def _record(self, who: str, name: CommandName, subject: str, outcome: CommandOutcome) -> None:
-        command = COMMANDS.get(name)
-        title = name if command is None else command.title
+    async def _record(self, who: str, name: str, subject: str, outcome: CommandOutcome) -> None:
+        known = find_command_name(name)  # an earlier version may have had others
+        title = name if known is None else COMMANDS[known].title
         about = f"{subject}: {outcome}" if subject else outcome
         await self._audit.add(NewChange(who, "head_office", title, about))
 
     async def _record_refusal(self, name: str, request: CommandRequest) -> None:
-        if name in COMMANDS and self._refusals.delay_s() <= 0:
+        if find_command_name(name) is not None and self._refusals.delay_s() <= 0:
             self._refusals.take()
-            await self._record(request.by, cast(CommandName, name), "", "refused")
+            await self._record(request.by, name, "", "refused")
 
 
 def _read_request(payload: bytes) -> CommandRequest:

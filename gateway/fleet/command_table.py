@@ -28,25 +28,29 @@ class StoredCommand(NamedTuple):
 
 
 class FleetCommandTable:
-    """The commands of the head office. Every method raises `StateError` if the database cannot be used."""
+    """The commands of the head office. Every method raises `StateError` if the database cannot be used.
+
+    A head office gives a command to many shops by one id, so an id is of one `member`, as `find_member` tells it.
+    """
 
     def __init__(self, database: Database) -> None:
         """Take the database."""
         self._database = database
 
-    async def find(self, command_id: str) -> StoredCommand | None:
+    async def find(self, member: str, command_id: str) -> StoredCommand | None:
         """Return a command by its idempotency key; None if it was not taken."""
-        rows = await self._database.read(f"SELECT {_COLUMNS} FROM fleet_command WHERE id = ?", (command_id,))  # noqa: S608  constant
+        query = f"SELECT {_COLUMNS} FROM fleet_command WHERE member = ? AND id = ?"  # noqa: S608  constant
+        rows = await self._database.read(query, (member, command_id))
         return _parse(rows[0]) if rows else None
 
-    async def begin(self, command_id: str, name: str, who: str, subject: str, *, now: int) -> bool:
+    async def begin(self, member: str, command_id: str, name: str, who: str, subject: str, *, now: int) -> bool:
         """Remember a command before it is acted on; return whether it was not known. `now` is in Unix seconds."""
 
         def insert(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
-                "INSERT OR IGNORE INTO fleet_command (id, name, who, subject, outcome, reason, began_at) "
-                "VALUES (?, ?, ?, ?, 'running', '', ?)",
-                (command_id, name, who, subject, now),
+                "INSERT OR IGNORE INTO fleet_command (member, id, name, who, subject, outcome, reason, began_at) "
+                "VALUES (?, ?, ?, ?, ?, 'running', '', ?)",
+                (member, command_id, name, who, subject, now),
             )
             newest = "(SELECT max(number) FROM fleet_command)"
             connection.execute(
@@ -58,12 +62,12 @@ class FleetCommandTable:
 
         return await self._database.transact(insert)
 
-    async def finish(self, response: CommandResponse) -> None:
+    async def finish(self, member: str, response: CommandResponse) -> None:
         """Remember what became of a command."""
         result = json_text.dumps(response.result) if response.result else None
         await self._database.execute(
-            "UPDATE fleet_command SET outcome = ?, reason = ?, result = ? WHERE id = ?",
-            (response.outcome, response.reason, result, response.id),
+            "UPDATE fleet_command SET outcome = ?, reason = ?, result = ? WHERE member = ? AND id = ?",
+            (response.outcome, response.reason, result, member, response.id),
         )
 
     async def interrupt(self, reason: str) -> Sequence[StoredCommand]:

@@ -10,9 +10,14 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from firmware_tools.language import message
+from firmware_tools.language import Message, message
 from gateway.fleet_settings import CommandName
 from gateway.settings import Method
+
+MAX_REQUEST_BYTES: Final = 256 * 1024
+"""The longest request that a shop reads: a site plan of 500 cameras has half of it."""
+MAX_ARGUMENTS_BYTES: Final = MAX_REQUEST_BYTES - 1024
+"""The longest arguments, beside which a request has all that it needs."""
 
 
 class CommandArguments(BaseModel):
@@ -128,3 +133,15 @@ COMMANDS: Final[Mapping[CommandName, FleetCommand]] = {
     "update": FleetCommand(message("Begin the update that waits"), UpdateArguments, 60),
 }
 """Every command by name."""
+
+CHOICE_TEXTS: Final[Mapping[str, Message]] = {
+    "failed": message("those that are not done"),
+    "refused": message("refused"),
+    "expired": message("too old, not sent"),
+}
+"""What people call the values that arguments of commands choose from."""
+
+
+def find_command_name(text: str) -> CommandName | None:
+    """Return the name of a command; None if there is no such command."""
+    return next((name for name in COMMANDS if name == text), None)

@@ -5,7 +5,6 @@ first what the stream has: one way for every kind of loss.
 """
 
 import asyncio
-import contextlib
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from gateway.fleet.credentials import CredentialFiles, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, NoRoom, StreamUnavailable
 from gateway.fleet.subjects import inbox_prefix, read_subject
 from gateway.fleet_settings import FleetSettings
+from gateway.membership import find_member
 from gateway.protocol import json_text
 
 CONNECT_TIMEOUT_S: Final = 10
@@ -29,7 +29,6 @@ ACKNOWLEDGEMENT_TIMEOUT_S: Final = 10.0
 """How long an acknowledgement takes at most. A stream needs some seconds to choose a new leader."""
 SERVER_TIMEOUT_S: Final = 2
 """How long the server itself is waited for, where a stream is silent."""
-CLOSE_TIMEOUT_S: Final = 1.0
 PING_INTERVAL_S: Final = 30
 """How often a quiet line is tested; two tests without a response mean that it is lost."""
 MAX_HEADER_BYTES: Final = 512
@@ -41,6 +40,8 @@ _MESSAGE_TOO_LARGE: Final = 10054
 """JetStream's code for a message that is larger than the stream takes."""
 _NO_ROOM: Final = (10077, 10047, 10023)
 """JetStream's codes for a stream, a server or an account that is full."""
+_NOT_TAKEN: Final = ("authorization violation", "authentication revoked", "authentication expired")
+"""What servers say, in lower case, to a shop whose token is not good, or not any more."""
 _NO_RESPONDERS: Final = "503"
 _NOT_FOUND: Final = "404"
 
@@ -66,6 +67,11 @@ class StoredMessage(NamedTuple):
     revision: int
     """Its number in the stream: of a bucket, the revision of the key."""
 
+    @property
+    def stored_at(self) -> str:
+        """When it was stored, in UTC, by the clock of the servers, with all digits."""
+        return self.headers.get("Nats-Time-Stamp", "")
+
 
 class FleetConnection:
     """A connection until it is lost or closed; made by `open`.
@@ -73,7 +79,11 @@ class FleetConnection:
     What sends raises `HeadOfficeUnavailable`: `StreamUnavailable` if the connection is as good as any other.
     """
 
-    def __init__(self, client: Client, shop: str, sign: Callable[[str], bytes], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, shop: str, member: str, sign: Callable[[str], bytes], on_lost: Callable[[], None]
+    ) -> None:
+        self.member = member
+        """Which shop of which chain it connects, as `find_member` tells."""
         self._client = client
         self._shop = shop
         self._sign = sign
@@ -97,7 +107,7 @@ class FleetConnection:
         """
         credentials = load_credentials(CredentialFiles.of(settings))
         client = FleetClient()
-        connection = cls(client, settings.shop, credentials.sign, on_lost)
+        connection = cls(client, settings.shop, find_member(settings), credentials.sign, on_lost)
         try:
             await client.connect(
                 [f"tls://{server}" for server in settings.servers],
@@ -118,10 +128,10 @@ class FleetConnection:
             await client.subscribe(f"{connection._inbox}.*", cb=connection._note_acknowledgement)
             _end_if_cancelled()
         except (OSError, nats.errors.Error, TimeoutError) as exc:
-            await _close(client)
+            await client.close()
             raise connection._unavailable(exc) from exc
         except BaseException:
-            await _close(client)
+            await client.close()
             raise
         return connection
 
@@ -149,7 +159,7 @@ class FleetConnection:
     async def close(self) -> None:
         """Close it."""
         self._on_lost = lambda: None
-        await _close(self._client)
+        await self._client.close()
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Publish a message and return when the stream has stored it on a majority of its servers.
@@ -272,6 +282,13 @@ class FleetConnection:
         reason = describe_error(error)
         if self._last_error and self._last_error not in reason:
             reason = f"{reason}; {self._last_error}"
+        if any(text in reason.lower() for text in _NOT_TAKEN):
+            return message(
+                "the head office no longer takes this gateway as shop {shop}: the shop was retired, another machine "
+                "took its place, or its token is not good. To join again, with a new code: sunmi-gateway fleet join "
+                "CODE; else: sunmi-gateway fleet leave",
+                shop=self._shop,
+            )
         return message(
             "nothing of shop {shop} gets to the head office, so it is tried again: {reason}",
             shop=self._shop,
@@ -299,10 +316,3 @@ def _end_if_cancelled() -> None:
     """End the task if it is to end: the client library ignores that in some places."""
     if (task := asyncio.current_task()) is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-async def _close(client: Client) -> None:
-    """Close a connection. One whose other end is silent is left to the system."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await client.close()

@@ -5,9 +5,8 @@ part in memory. What the head office says of a file is not believed before it is
 """
 
 import asyncio
-import base64
 import hashlib
-from typing import IO, TYPE_CHECKING, Annotated, Final
+from typing import IO, TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
@@ -15,12 +14,10 @@ from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.fleet.documents import ContentReference
 from gateway.fleet.link_throttle import LinkThrottle
-from gateway.fleet.subjects import CONTENT
+from gateway.fleet.subjects import CONTENT_STREAM, chunk_subject, object_subject
 
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
-
-_STREAM: Final = f"OBJ_{CONTENT}"
 
 
 class ContentMissing(Exception):
@@ -92,8 +89,7 @@ class ContentDownload:
 
 
 async def _read_part(connection: "FleetConnection", name: str) -> bytes:
-    encoded = base64.urlsafe_b64encode(name.encode()).decode()
-    stored = await connection.read_message(_STREAM, f"$O.{CONTENT}.M.{encoded}")
+    stored = await connection.read_message(CONTENT_STREAM, object_subject(name))
     if stored is None or not stored.payload:
         raise ContentMissing(message("the head office has no object {name} in its store yet", name=name))
     try:
@@ -106,7 +102,7 @@ async def _read_part(connection: "FleetConnection", name: str) -> bytes:
         raise ContentDamaged(message("the object {name} has {count} chunks, not one", name=name, count=info.chunks))
     if info.chunks == 0:
         return b""
-    chunk = await connection.read_message(_STREAM, f"$O.{CONTENT}.C.{info.nuid}")
+    chunk = await connection.read_message(CONTENT_STREAM, chunk_subject(info.nuid))
     if chunk is None:
         raise ContentMissing(message("the head office has no object {name} in its store yet", name=name))
     return chunk.payload

@@ -5,19 +5,25 @@ says which user that is.
 """
 
 import base64
+import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from nacl.signing import SigningKey
 
 from firmware_tools.language import message
 from gateway.errors import SettingsError
 from gateway.fleet_settings import FleetSettings
 
 MAX_TOKEN_BYTES: Final = 65536
+_MAX_KEY_BYTES: Final = 65536
+_PEM_KEY: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]*)-----END PRIVATE KEY-----")
+_ED25519_KEY: Final = bytes.fromhex("302e020100300506032b657004220420")
+"""How a private key in PKCS#8 begins if it is of Ed25519 (RFC 8410)."""
+_SEED_BYTES: Final = 32
+"""How many bytes follow."""
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
 
 
@@ -77,7 +83,7 @@ def _make_tls_context(files: CredentialFiles) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as exc:
         raise _wrong_file("ca_file", files.ca_file, exc) from exc
     try:
-        context.load_cert_chain(files.certificate, files.private_key)
+        context.load_cert_chain(files.certificate, files.private_key, password="")  # else it would ask a terminal
     except (OSError, ssl.SSLError) as exc:
         raise _wrong_file("certificate", f"{files.certificate}, {files.private_key}", exc) from exc
     return context
@@ -85,12 +91,15 @@ def _make_tls_context(files: CredentialFiles) -> ssl.SSLContext:
 
 def _load_signer(file: str) -> Callable[[str], bytes]:
     try:
-        key = load_pem_private_key(Path(file).read_bytes(), None)
-    except (OSError, ValueError, TypeError) as exc:
+        with Path(file).open("rb") as stream:
+            found = _PEM_KEY.search(stream.read(_MAX_KEY_BYTES))
+        encoded = b"" if found is None else base64.b64decode(found[1])
+    except (OSError, ValueError) as exc:
         raise _wrong_file("private_key", file, exc) from exc
-    if not isinstance(key, Ed25519PrivateKey):
-        raise _wrong_file("private_key", file, message("it is no Ed25519 key"))
-    return lambda nonce: base64.b64encode(key.sign(nonce.encode()))
+    if not encoded.startswith(_ED25519_KEY) or len(encoded) != len(_ED25519_KEY) + _SEED_BYTES:
+        raise _wrong_file("private_key", file, message("it is no Ed25519 key in PKCS#8, without a password"))
+    key = SigningKey(encoded[-_SEED_BYTES:])
+    return lambda nonce: base64.b64encode(key.sign(nonce.encode()).signature)
 
 
 def _load_token(file: str) -> bytes:

@@ -30,7 +30,11 @@ class FleetCursor:
     number: int = 0
     """Everything up to this event is acknowledged, or is not to be sent."""
     published: int = 0
-    """The last event that was acknowledged; 0 if none was."""
+    """The last event that was acknowledged; 0 if none was. With an epoch and 0, damage has cost the cursor."""
+    since: int = 0
+    """Everything up to this event is of the shop that this gateway was before, and never sent as this one's."""
+    member: str = ""
+    """Which shop of which chain it is, as `find_member` tells; empty if it was never stored."""
 
 
 class StoredEvent(NamedTuple):
@@ -57,15 +61,18 @@ def find_start(cursor: FleetCursor, last: StoredEvent | None, log: LogRange) -> 
     """Return the number of the event after which to go on.
 
     The stream is believed where it has less than the cursor says: it may have been restored from a backup, or be
-    another one. A backup of the shop's own database begins a new epoch, which goes on where its cursor was.
+    another one. A backup of the shop's own database begins a new epoch, which goes on where its cursor was. What was
+    before `since` is sent in no case.
     """
     has_sent_epoch = cursor.published > 0 and cursor.epoch == log.epoch
     if last is None:
         start = log.oldest - 1 if cursor.published else cursor.number
+    elif last.epoch == cursor.epoch and not cursor.published:  # the cursor was lost by damage
+        start = min(cursor.number, last.complete_to)
     elif last.epoch != log.epoch:
         start = log.oldest - 1 if has_sent_epoch else cursor.number
     elif not has_sent_epoch or last.number < cursor.published:
         start = last.complete_to
     else:  # the cursor is stored some time after the acknowledgement, so the stream may be ahead
         start = max(cursor.number, last.complete_to)
-    return min(start, log.newest)
+    return max(cursor.since, min(start, log.newest))

@@ -5,6 +5,7 @@ later. A message says up to which day the stream has all final ones, so that a n
 """
 
 import asyncio
+import hashlib
 import logging
 import re
 import time
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 FINAL_TO: Final = "Sunmi-Final-To"
 """The header with the day up to which the stream had every final day; empty if it had none."""
+ACCOUNT: Final = "Sunmi-Account"
+"""The header with a digest of the shop of the cloud whose numbers they are: those of another one are sent over."""
 INTERVAL_S: Final = 900.0
 """How often the cloud is asked at most."""
 MAX_DAYS: Final = 35
@@ -51,13 +54,18 @@ class FlowUplink(LinkPart):
         clock: PeerClock,
         supervisor: Supervisor,
         *,
+        account: str,
         on_change: Callable[[], None],
     ) -> None:
-        """`flow` returns the customer flow, which takes memory; `on_change` is called when numbers are to be sent."""
+        """`flow` returns the customer flow, which takes memory; `on_change` is called when numbers are to be sent.
+
+        `account` is which shop of which application at the cloud they are of.
+        """
         self._shop = shop
         self._flow = flow
         self._clock = clock
         self._supervisor = supervisor
+        self._account = hashlib.sha256(account.encode()).hexdigest()[:32]
         self._on_change = on_change
         self._next_at = 0.0
         self._job: asyncio.Task[None] | None = None
@@ -76,8 +84,9 @@ class FlowUplink(LinkPart):
     async def begin(self, connection: "FleetConnection") -> None:
         """Ask a new connection's stream what it has. Raises `HeadOfficeUnavailable`."""
         await self._stop()
-        headers = await connection.read_last(FLOW, flow_subject(self._shop))
-        self._final_to = _parse_day((headers or {}).get(FINAL_TO, ""))
+        headers = await connection.read_last(FLOW, flow_subject(self._shop)) or {}
+        is_own = headers.get(ACCOUNT) == self._account
+        self._final_to = _parse_day(headers.get(FINAL_TO, "")) if is_own else None
         self._ready.clear()
         self._sent.clear()
         self._settled.clear()
@@ -104,19 +113,24 @@ class FlowUplink(LinkPart):
             await asyncio.wait({self._job})
 
     async def _send(self, connection: "FleetConnection", flow: DayFlow) -> None:
-        settled = self._settled | ({date.fromisoformat(flow.day)} if flow.final else set())
-        final_to = self._final_to
-        while final_to is not None and final_to + _ONE_DAY in settled:
-            final_to += _ONE_DAY
-        headers = {FINAL_TO: "" if final_to is None else str(final_to)}
+        sent = {date.fromisoformat(flow.day)} if flow.final else set()
+        final_to = self._find_final_to(self._settled | sent)
+        headers = {FINAL_TO: "" if final_to is None else str(final_to), ACCOUNT: self._account}
         try:
             await connection.publish(flow_subject(self._shop, flow.day), flow.model_dump_json().encode(), headers)
         except MessageRefused as refused:
             self._refusals.failed(f"{flow.day}: {refused.reason}")
         else:
             self._refusals.recovered()
-        self._final_to = final_to
+        settled = self._settled | sent  # more days may be settled since
+        self._final_to = final_to = self._find_final_to(settled)
         self._settled = {day for day in settled if final_to is None or day > final_to}
+
+    def _find_final_to(self, settled: set[date]) -> date | None:
+        final_to = self._final_to
+        while final_to is not None and final_to + _ONE_DAY in settled:
+            final_to += _ONE_DAY
+        return final_to
 
     async def _collect(self) -> None:
         """Ask for the past days that the head office does not have, and for the present one."""

@@ -19,6 +19,7 @@ from gateway.fleet.content_table import FleetContentTable, StoredContent
 from gateway.fleet.desired_reader import WantedState
 from gateway.fleet.documents import ContentReference, DesiredAnswer, ProductListReference
 from gateway.fleet.link_throttle import LinkThrottle
+from gateway.fleet.part_names import PRODUCTS, template_part
 from gateway.products.events import ProductListRefused
 from gateway.products.mirror import ProductMirror
 from gateway.protocol.event_type import EventType
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
     from gateway.products.list_intake import ListIntake
 
-PRODUCTS: Final = "products"
-"""The part of the desired state that is the list of products."""
-TEMPLATES: Final = "templates."
-"""How the parts begin that are templates."""
 LIST_SOURCE: Final = "head office"
 """The source of lists from the head office: a mapping that is saved for it is used."""
 MAX_REASON_CHARACTERS: Final = 1000
@@ -52,14 +49,19 @@ class DesiredContent:
         lists: "Callable[[], ListIntake]",
         throttle: LinkThrottle,
         *,
+        account: int,
         report: Callable[[EventType], None],
     ) -> None:
-        """`directory` is the state directory; `lists` returns the intake of lists; `report` takes events."""
+        """`directory` is the state directory; `lists` returns the intake of lists; `report` takes events.
+
+        `account` is the number of the shop of the cloud that lists of products are for.
+        """
         self._directory = directory
         self._table = table
         self._products = products
         self._lists = lists
         self._throttle = throttle
+        self._account = account
         self._report = report
         self._download: ContentDownload | None = None
         """A list that was not received completely; its file has no name."""
@@ -73,8 +75,9 @@ class DesiredContent:
     async def find_answers(self, wanted: WantedState) -> dict[str, DesiredAnswer]:
         """Return what became of each part so far; one that is not taken yet is pending. Raises `StateError`."""
         known = await self._table.load()
-        contents = _list_contents(wanted)
+        contents = self._list_contents(wanted)
         await self._table.forget([part for part in known if part not in contents])
+        self._damaged = {part: one for part, one in self._damaged.items() if part in contents}
         answers: dict[str, DesiredAnswer] = {}
         for part, content in contents.items():
             if part in known and known[part].content == content:
@@ -92,13 +95,13 @@ class DesiredContent:
 
         Raises `HeadOfficeUnavailable` and `StateError`: then the rest stays pending.
         """
-        contents = _list_contents(wanted)
+        contents = self._list_contents(wanted)
         for part in [part for part, answer in answers.items() if answer.outcome == "pending"]:
             try:
                 if part == PRODUCTS and wanted.products is not None:
                     answers[part] = await self._take_products(connection, wanted.products)
                 else:
-                    name = part.removeprefix(TEMPLATES)
+                    name = part.partition(".")[2]
                     answers[part] = await self._take_template(connection, name, wanted.templates[name])
             except ContentMissing as exc:
                 answers[part] = DesiredAnswer(outcome="pending", reason=str(exc))
@@ -195,12 +198,12 @@ class DesiredContent:
             self._download.file.close()
             self._download = None
 
-
-def _list_contents(wanted: WantedState) -> dict[str, str]:
-    """Return which content each part has, as text that is equal for content that is not to be taken again."""
-    contents: dict[str, str] = {}
-    if (products := wanted.products) is not None:
-        contents[PRODUCTS] = f"{products.sha256} complete={products.complete} confirm={products.confirm}"
-    for name, reference in wanted.templates.items():
-        contents[f"{TEMPLATES}{name}"] = reference.sha256
-    return contents
+    def _list_contents(self, wanted: WantedState) -> dict[str, str]:
+        """Return which content each part has, as text that is equal for content that is not to be taken again."""
+        contents: dict[str, str] = {}
+        if (products := wanted.products) is not None:
+            taken_as = f"complete={products.complete} confirm={products.confirm} account={self._account}"
+            contents[PRODUCTS] = f"{products.sha256} {taken_as}"
+        for name, reference in wanted.templates.items():
+            contents[template_part(name)] = reference.sha256
+        return contents

@@ -25,6 +25,7 @@ from gateway.fleet.documents import DesiredAnswer, DesiredReport
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
 from gateway.fleet.followed_settings import FollowedSettings
 from gateway.fleet.link_part import LinkPart
+from gateway.fleet.part_names import DOCUMENT, VERSION, setting_part
 from gateway.fleet.subjects import CHAIN_KEY, DESIRED, REPORTED, answer_key, bucket_subject, group_key, shop_key
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.failure_log import FailureLog
@@ -59,11 +60,6 @@ MAX_TURN_S: Final = 3600.0
 """How long one turn takes at most: a large list on a slow line, and its check."""
 MAX_REASON_CHARACTERS: Final = 1000
 """How much of a reason is reported."""
-
-DOCUMENT: Final = "document"
-"""The part of an answer that concerns documents which cannot be read."""
-VERSION: Final = "version"
-"""The part of an answer that concerns the version of the gateway."""
 
 _RESTARTS: Final = message(
     "holds from the next start on, which comes when no call of a till and no command is under way"
@@ -124,6 +120,8 @@ class DesiredFollower(LinkPart):
         self._is_cloned = is_cloned
         self._service: Service | None = None
         self._connection: FleetConnection | None = None
+        self._member = ""
+        """Which shop of which chain the last connection was of."""
         self._subscribed: set[str] = set()
         """The subjects that this connection listens to."""
         self._wake = asyncio.Event()
@@ -154,6 +152,7 @@ class DesiredFollower(LinkPart):
     async def begin(self, connection: "FleetConnection") -> None:
         """Take note that the link is up, and read what is wanted."""
         self._connection = connection
+        self._member = connection.member
         self._subscribed.clear()
         self._reported = None
         self._is_linked = True
@@ -282,7 +281,12 @@ class DesiredFollower(LinkPart):
         if wanted is None:
             return
         self._note_revisions(wanted.revisions)
-        answers = await asyncio.to_thread(self._follow_settings, wanted) | await self._follow_version(wanted)
+        try:
+            answers = await asyncio.to_thread(self._follow_settings, wanted)
+        except StateError as exc:  # the disk is full
+            await self._report(connection, wanted.revisions, _postpone(wanted, describe_error(exc)))
+            raise
+        answers |= await self._follow_version(wanted)
         if wanted.unknown:
             answers[DOCUMENT] = DesiredAnswer(outcome="refused", reason=wanted.unknown)
         answers_of_content = await self._content.find_answers(wanted)
@@ -292,10 +296,9 @@ class DesiredFollower(LinkPart):
         try:
             await self._content.follow(connection, wanted, answers_of_content)
         except StateError as exc:
-            reason = describe_error(exc)
             for part, answer in answers_of_content.items():
                 if answer.outcome == "pending":
-                    answers_of_content[part] = DesiredAnswer(outcome="pending", reason=reason)
+                    answers_of_content[part] = DesiredAnswer(outcome="pending", reason=describe_error(exc))
             await self._report(connection, wanted.revisions, answers | answers_of_content)
             raise
         await self._report(connection, wanted.revisions, answers | answers_of_content)
@@ -325,12 +328,11 @@ class DesiredFollower(LinkPart):
     def _follow_settings(self, wanted: WantedState) -> dict[str, DesiredAnswer]:
         restarts = self._find_restart() is not None
         try:
-            outcome = self._settings.follow(wanted.settings, _RESTARTS if restarts else _NO_RESTART)
+            outcome = self._settings.follow(self._member, wanted.settings, _RESTARTS if restarts else _NO_RESTART)
         except SettingsError as exc:
-            reason = describe_error(exc)
-            return {_name_setting(name): DesiredAnswer(outcome="pending", reason=reason) for name in wanted.settings}
+            return _postpone(wanted, describe_error(exc))
         self._needs_restart = outcome.needs_restart
-        return {_name_setting(name): answer for name, answer in outcome.answers.items()}
+        return {setting_part(name): answer for name, answer in outcome.answers.items()}
 
     async def _follow_version(self, wanted: WantedState) -> dict[str, DesiredAnswer]:
         """Have the version installed that is wanted, and ask soon again what has become of it."""
@@ -348,7 +350,8 @@ class DesiredFollower(LinkPart):
         if (install := self._find_installer()) is None:
             reason = message("version {version} runs, and nothing here can install another one", version=__version__)
             return DesiredAnswer(outcome="refused", reason=reason)
-        return await install(version, f"{source.key} {source.revision}", at_once=at_once)
+        wish = f"{self._member} {source.key} {source.revision} {source.stored_at}"
+        return await install(version, wish, at_once=at_once)
 
     def _restart_if_quiet(self) -> None:
         """Start the gateway again for settings, once no call of a till and no command is under way."""
@@ -375,12 +378,12 @@ class DesiredFollower(LinkPart):
             for part, answer in answers.items()
         }
         report = DesiredReport(revisions=dict(revisions), answers=kept, time=utc_text(self._clock.now()))
-        known = self._reported
-        if known is not None and (known.revisions, known.answers) == (report.revisions, report.answers):
+        if (known := self._reported) and (known.revisions, known.answers) == (report.revisions, report.answers):
             return
-        subject = bucket_subject(REPORTED, answer_key(self._shop))
         try:
-            await connection.publish(subject, report.model_dump_json().encode())
+            await connection.publish(
+                bucket_subject(REPORTED, answer_key(self._shop)), report.model_dump_json().encode()
+            )
         except MessageRefused as refused:
             self._refusals.failed(refused.reason)
         else:
@@ -388,5 +391,6 @@ class DesiredFollower(LinkPart):
         self._reported = report
 
 
-def _name_setting(name: str) -> str:
-    return f"settings.{name}"
+def _postpone(wanted: WantedState, reason: str) -> dict[str, DesiredAnswer]:
+    """Return answers for settings that cannot be followed now."""
+    return {setting_part(name): DesiredAnswer(outcome="pending", reason=reason) for name in wanted.settings}

@@ -11,17 +11,15 @@ from pydantic import ValidationError
 
 from firmware_tools.language import describe_error, join, message
 from gateway.desired_settings import SettingSource
-from gateway.fleet.documents import ContentReference, DesiredState, ProductListReference
+from gateway.fleet.documents import MAX_DOCUMENT_BYTES, ContentReference, DesiredState, ProductListReference
 from gateway.fleet.followed_settings import WantedSetting
-from gateway.fleet.subjects import CHAIN_KEY, DESIRED, bucket_subject, group_key, shop_key
+from gateway.fleet.subjects import CHAIN_KEY, DESIRED, bucket_stream, bucket_subject, group_key, shop_key
 from gateway.protocol import json_text
 from gateway.validation_texts import describe_validation_error
 
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
 
-MAX_DOCUMENT_BYTES: Final = 256 * 1024
-"""No document is larger. The server may take larger messages."""
 MAX_PARTS: Final = 500
 """How many settings and templates are answered at most."""
 MAX_NAME_CHARACTERS: Final = 100
@@ -82,15 +80,17 @@ class _Reader:
     def __init__(self, connection: "FleetConnection") -> None:
         self._connection = connection
         self.revisions: dict[str, int] = {}
+        self.stored_at: dict[str, str] = {}
         self.faults: list[str] = []
         self.unknown: list[str] = []
 
     async def read(self, key: str) -> DesiredState | None:
         """Return a document; None if there is none, or if it cannot be read, which is noted."""
-        stored = await self._connection.read_message(f"KV_{DESIRED}", bucket_subject(DESIRED, key))
+        stored = await self._connection.read_message(bucket_stream(DESIRED), bucket_subject(DESIRED, key))
         if stored is None:
             return None
         self.revisions[key] = stored.revision
+        self.stored_at[key] = stored.stored_at
         if not stored.payload:  # the key was deleted
             return None
         try:
@@ -123,7 +123,7 @@ def _merge(found: Sequence[tuple[str, DesiredState]], groups: Sequence[str], rea
     products: ProductListReference | None = None
     version: tuple[str, SettingSource] | None = None
     for key, state in found:
-        source = SettingSource(key=key, revision=reader.revisions[key])
+        source = SettingSource(key=key, revision=reader.revisions[key], stored_at=reader.stored_at[key])
         for section, values in state.settings.items():
             for name, value in values.items():
                 settings[f"{section}.{name}"] = WantedSetting(value, source)

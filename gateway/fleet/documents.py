@@ -14,6 +14,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 MAX_CONTENT_BYTES: Final = 64 * 1024 * 1024
 """No file from the head office is larger."""
+MAX_DOCUMENT_BYTES: Final = 256 * 1024
+"""No document of the bucket `desired` is larger. The servers take larger messages."""
 
 
 class SkippedEvent(BaseModel):

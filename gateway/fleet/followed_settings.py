@@ -77,7 +77,7 @@ class FollowedSettings:
         if self._at_start is not None:
             return
         try:
-            self._desired = read_desired(self._file)
+            self._desired = read_desired(self._file, self._running.fleet)
         except SettingsError as exc:
             _log.warning("the settings of the head office count from its next word on: %s", describe_error(exc))
         self._go_on()
@@ -129,11 +129,12 @@ class FollowedSettings:
         self._write(self._desired.roll_back(str(reason), only_network=True))
         _log.error("settings that the head office wanted are taken back, %s: %s", names, reason)
 
-    def follow(self, wanted: Mapping[str, WantedSetting], pending: str) -> SettingsOutcome:
+    def follow(self, member: str, wanted: Mapping[str, WantedSetting], pending: str) -> SettingsOutcome:
         """Store what is wanted, as far as it can be accepted, and say what became of each setting.
 
-        `pending` is the reason where one holds only from the next start on. Raises `StateError` if it cannot be stored,
-        and `SettingsError` if the shop's own settings cannot be read: then everything stays as it is.
+        `member` is the shop of the chain of which it is wanted, `pending` the reason where one holds only from the next
+        start on. Raises `StateError` if it cannot be stored, and `SettingsError` if the shop's own settings cannot be
+        read: then everything stays as it is.
         """
         answers: dict[str, DesiredAnswer] = {}
         taken: dict[str, Any] = {}
@@ -159,7 +160,7 @@ class FollowedSettings:
         concerned = {*values, *self._desired.settings, *on_trial, *self._desired.rolled_back}
         changed = {name for name in concerned if _read_value(settings, name) != _read_value(self._running, name)}
         sources = {name: wanted[name].source if name in wanted else None for name in changed}
-        self._store(values, sources, rolled_back)
+        self._store(member, values, sources, rolled_back)
         if changed and values == self._at_start:
             pending = message("the gateway was started with it, and runs without it: see its log")
         for name in values:
@@ -170,7 +171,11 @@ class FollowedSettings:
         return SettingsOutcome(answers, bool(changed) and values != self._at_start)
 
     def _store(
-        self, values: Mapping[str, Any], sources: Mapping[str, SettingSource | None], rolled_back: Mapping[str, Any]
+        self,
+        member: str,
+        values: Mapping[str, Any],
+        sources: Mapping[str, SettingSource | None],
+        rolled_back: Mapping[str, Any],
     ) -> None:
         """Store values and the way back from those that change, unless they are stored."""
         old = self._desired
@@ -182,8 +187,8 @@ class FollowedSettings:
             if (name in earlier if name in known else name in old.settings)
         }
         trial = SettingsTrial(before=before, sources=dict(sources)) if sources else None
-        new = DesiredSettings(settings=dict(values), trial=trial, rolled_back=dict(rolled_back))
-        if new != old:
+        new = DesiredSettings(member=member, settings=dict(values), trial=trial, rolled_back=dict(rolled_back))
+        if new != old.model_copy(update={"member": old.member or member}):  # a file that holds nothing is not made
             self._write(new)
 
     def _finish_trial(self) -> None:

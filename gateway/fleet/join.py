@@ -4,6 +4,8 @@ The head office is known by the fingerprint in the code alone. The first call fe
 and sends nothing; what is secret is sent over a connection that this authority has certified. Dates are not checked.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import ssl
 from pathlib import Path
@@ -22,8 +24,8 @@ from gateway.fleet.join_code import FINGERPRINT_BYTES, JoinCode
 from gateway.fleet_settings import FleetSettings
 from gateway.membership import Membership
 from gateway.protocol import json_text
-from gateway.storage.private_file import write_private
-from gateway.storage.state_directory import MEMBERSHIP_FILES
+from gateway.storage.private_file import create_private, write_private
+from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILES, USED_JOIN_CODE_FILE
 
 TIMEOUT_S: Final = 60.0
 MAX_RESPONSE_BYTES: Final = 2 * MAX_TOKEN_BYTES
@@ -40,11 +42,13 @@ class JoinRefused(GatewayError):
 
 
 async def join_chain(code: JoinCode, directory: Path) -> Membership:
-    """Join as the shop of a code. The key stays in the directory until `forget_key`, so that a repeat has the same.
+    """Join as the shop of a code.
+
+    The key stays in the directory until `forget_key`, so that a repeat has the same; that of a refused code does not.
 
     Raises `JoinFailed`, `JoinRefused`, and `StateError` if the key cannot be stored.
     """
-    key = _load_key(_key_file(code, directory))
+    key = await asyncio.to_thread(_load_key, _key_file(code, directory))
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, code.shop)])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, None)
     body = {
@@ -63,13 +67,43 @@ async def join_chain(code: JoinCode, directory: Path) -> Membership:
                 reason=describe_error(exc),
             )
         ) from exc
-    document = _parse(code, status, content)
+    try:
+        document = _parse(code, status, content)
+    except JoinRefused:
+        with contextlib.suppress(OSError):  # it is good for nothing: the head office has given nothing for it
+            await asyncio.to_thread(forget_key, code, directory)
+        raise
     return _check(code, document, authority, key)
 
 
 def forget_key(code: JoinCode, directory: Path) -> None:
     """Remove the key of a code when it is stored elsewhere."""
     _key_file(code, directory).unlink(missing_ok=True)
+
+
+def is_used(code: JoinCode, directory: Path) -> bool:
+    """Return whether it is the code with which this gateway has joined last. Raises `StateError`."""
+    file = directory / USED_JOIN_CODE_FILE
+    try:
+        return file.exists() and file.read_bytes() == _digest(code)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
+
+
+def finish_join(code: JoinCode, directory: Path) -> None:
+    """Note that this gateway has joined with a code, and forget one that waits. Raises `StateError`."""
+    file = directory / JOIN_CODE_FILE
+    try:
+        write_private(directory / USED_JOIN_CODE_FILE, _digest(code))
+        file.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be removed: {reason}", path=file, reason=exc)) from exc
+    with contextlib.suppress(OSError):
+        forget_key(code, directory)  # last, so that joining can be repeated after a crash
+
+
+def _digest(code: JoinCode) -> bytes:
+    return hashlib.sha256(str(code).encode()).hexdigest().encode()
 
 
 async def _fetch_authority(code: JoinCode) -> str:
@@ -175,14 +209,15 @@ def _key_file(code: JoinCode, directory: Path) -> Path:
 
 
 def _load_key(file: Path) -> Ed25519PrivateKey:
-    """Return the key for a code, a new one the first time. Raises `StateError`."""
+    """Return the key for a code, a new one the first time: the same for all who join with it. Raises `StateError`."""
     try:
-        if file.exists():
-            key = load_pem_private_key(file.read_bytes(), None)
-            if isinstance(key, Ed25519PrivateKey):
-                return key
-        made = Ed25519PrivateKey.generate()
-        write_private(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        if not file.exists():
+            made = Ed25519PrivateKey.generate()
+            with contextlib.suppress(FileExistsError):
+                create_private(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        key = load_pem_private_key(file.read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(message("it is no Ed25519 key in PKCS#8, without a password"))
     except (OSError, ValueError, TypeError) as exc:
         raise StateError(message("{path}: cannot be used: {reason}", path=file, reason=describe_error(exc))) from exc
-    return made
+    return key

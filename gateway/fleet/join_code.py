@@ -3,17 +3,21 @@
 import base64
 import binascii
 import re
+import unicodedata
 from typing import Final, NamedTuple
 
 from firmware_tools.language import message
 from gateway.fleet.subjects import SHOP_NAME
-from gateway.protocol.host_name import is_host_name
+from gateway.protocol.host_name import MAX_PORT, is_host_name
 
 FINGERPRINT_BYTES: Final = 16
 """How much of the authority's SHA-256 it holds: enough that nobody makes another authority with the same."""
 SECRET_BYTES: Final = 16
 MAX_LENGTH: Final = 512
 _CHECK_BYTES: Final = 2
+_FULL_STOP: Final = "\N{IDEOGRAPHIC FULL STOP}"
+_INVISIBLE: Final = "Cf"
+"""The category of characters without a width, which come along when a text is copied."""
 _CODE: Final = re.compile(rf"([^:/]+):([1-9][0-9]{{0,4}})/({SHOP_NAME})/([A-Z2-7-]+)", re.IGNORECASE)
 
 
@@ -37,15 +41,23 @@ class JoinCode(NamedTuple):
 
     def __str__(self) -> str:
         content = self.fingerprint + self.secret
-        text = base64.b32encode(content + _find_check(content)).decode().rstrip("=")
-        return f"{self.address}/{self.shop}/{text}"
+        return f"{self.address}/{self.shop}/{_encode(content + self._find_check())}"
+
+    def _find_check(self) -> bytes:
+        """Return what shows that a letter is wrong anywhere in it. A host name is the same in capitals."""
+        content = f"{self.address.lower()}/{self.shop}/".encode() + self.fingerprint + self.secret
+        return binascii.crc_hqx(content, 0).to_bytes(_CHECK_BYTES, "big")
 
     @classmethod
     def parse(cls, text: str) -> "JoinCode":
-        """Read a code, also one that was broken into lines. Raises `ValueError`, which says what is wrong."""
-        joined = "".join(text[: 2 * MAX_LENGTH].split())
+        """Read a code, also one that was broken into lines, or typed in the full-width letters of Chinese.
+
+        Raises `ValueError`, which says what is wrong.
+        """
+        shown = unicodedata.normalize("NFKC", text[: 2 * MAX_LENGTH]).replace(_FULL_STOP, ".")
+        joined = "".join(one for one in shown if not one.isspace() and unicodedata.category(one) != _INVISIBLE)
         match = _CODE.fullmatch(joined) if len(joined) <= MAX_LENGTH else None
-        if match is None or not is_host_name(match[1]) or int(match[2]) > 65535:
+        if match is None or not is_host_name(match[1]) or int(match[2]) > MAX_PORT:
             raise ValueError(
                 message("it must look as `sunmi-gateway office enrol` has printed it: HOST:PORT/SHOP/LETTERS")
             )
@@ -54,11 +66,14 @@ class JoinCode(NamedTuple):
             raw = base64.b32decode(letters + "=" * (-len(letters) % 8))
         except binascii.Error:
             raw = b""
+        if _encode(raw) != letters:  # the last letter has bits that hold nothing
+            raw = b""
         content, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-        if len(content) != FINGERPRINT_BYTES + SECRET_BYTES or check != _find_check(content):
+        code = cls(match[1], int(match[2]), match[3], content[:FINGERPRINT_BYTES], content[FINGERPRINT_BYTES:])
+        if len(content) != FINGERPRINT_BYTES + SECRET_BYTES or check != code._find_check():
             raise ValueError(message("a letter is wrong or missing in it: copy it once more from the head office"))
-        return cls(match[1], int(match[2]), match[3], content[:FINGERPRINT_BYTES], content[FINGERPRINT_BYTES:])
+        return code
 
 
-def _find_check(content: bytes) -> bytes:
-    return binascii.crc_hqx(content, 0).to_bytes(_CHECK_BYTES, "big")
+def _encode(content: bytes) -> str:
+    return base64.b32encode(content).decode().rstrip("=")

@@ -2,25 +2,29 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import SettingsError, StateError
 from gateway.events.event import Event
 from gateway.events.log import EventLog
 from gateway.fleet.command_handler import CommandHandler
 from gateway.fleet.desired_follower import DesiredFollower
 from gateway.fleet.documents import CommandOutcome
-from gateway.fleet.failures import HeadOfficeUnavailable, StreamUnavailable
+from gateway.fleet.failures import HeadOfficeUnavailable, NoRoom, StreamUnavailable
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.presence import PresenceWatch
+from gateway.fleet.reported_state import StateReporter
 from gateway.fleet.uplink import EventUplink
 from gateway.fleet_settings import FleetSettings
+from gateway.membership import LINK_SERVICE
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.clock import PeerClock
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.timestamps import utc_text
 
@@ -38,6 +42,10 @@ MAX_STREAM_RETRY_S: Final = 5.0
 """The range of pauses while a stream is not available, as until its servers have chosen a new leader."""
 STREAM_PATIENCE_S: Final = 30.0
 """How long that lasts until it is connected again: the server may be cut off from the others."""
+NO_ROOM_PAUSE_S: Final = 60.0
+"""How long a part of the link rests when the servers have no room for what it sends."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +87,9 @@ class FleetLink:
         supervisor: Supervisor,
         *,
         alone: Sequence[LinkPart],
-        reporter: LinkPart,
+        reporter: StateReporter,
     ) -> None:
-        """Connect to nothing before `start`. The parts `alone` rest while another gateway has this certificate.
-
-        The `reporter` works after the others, since it also reports whether the link works.
-        """
+        """Connect to nothing before `start`. The parts `alone` rest while another gateway has this certificate."""
         self._settings = settings
         self._clock = clock
         self._event_log = event_log
@@ -102,6 +107,9 @@ class FleetLink:
         self._connected_at = 0.0
         self._has_begun = False
         """Whether the parts that rest while the shop is cloned have begun with this connection."""
+        self._resumes_at: dict[LinkPart, float] = {}
+        """When parts work again for which there was no room, by the monotonic clock."""
+        self._no_room = FailureLog(_log, "what is for the head office waits here, since it has no room for that")
         self._wake = asyncio.Event()
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -110,7 +118,7 @@ class FleetLink:
         for part in self._parts:
             part.start()
         self._unsubscribe = self._event_log.subscribe(self._note_events)
-        self._service = self._supervisor.start_service("head office link", self._run, max_delay_s=MAX_RESTART_DELAY_S)
+        self._service = self._supervisor.start_service(LINK_SERVICE, self._run, max_delay_s=MAX_RESTART_DELAY_S)
 
     async def close(self) -> None:
         """Stop, and store how far the events are sent."""
@@ -174,33 +182,44 @@ class FleetLink:
                 failing_since = now if failing_since is None else failing_since
                 service.note_failure(exc)
                 if now - failing_since >= STREAM_PATIENCE_S:
-                    await self._report_failure(connection)
+                    with contextlib.suppress(HeadOfficeUnavailable):
+                        await self._reporter.report_link(connection)
                     raise
                 await asyncio.sleep(back_off.next_delay_s())
                 continue
             service.heartbeat()
             failing_since = None
             back_off.reset()
-            if not (await self._reporter.work(connection) or has_more):
+            if not has_more:
                 await self._wait()
 
     async def _take_turn(self, connection: "FleetConnection") -> bool:
         """Let all parts do what is due; return whether more is due."""
-        more = [await part.work(connection) for part in (self._presence, *self._always)]
+        more = [await self._let_work(part, connection) for part in (self._presence, *self._always)]
         if self._presence.is_cloned:
             self._has_begun = False
-            return any(more)
-        if not self._has_begun:
-            for part in self._alone:
-                await part.begin(connection)
-            self._has_begun = True
-        more += [await part.work(connection) for part in self._alone]
+        else:
+            if not self._has_begun:
+                for part in self._alone:
+                    await part.begin(connection)
+                self._has_begun = True
+            more += [await self._let_work(part, connection) for part in self._alone]
+        more.append(await self._let_work(self._reporter, connection))
         return any(more)
 
-    async def _report_failure(self, connection: "FleetConnection") -> None:
-        """Let the head office know what the link fails with, if that still gets there."""
-        with contextlib.suppress(HeadOfficeUnavailable):
-            await self._reporter.work(connection)
+    async def _let_work(self, part: LinkPart, connection: "FleetConnection") -> bool:
+        """Let a part do what is due. One for whose messages the servers have no room rests, and all else goes on."""
+        if time.monotonic() < self._resumes_at.get(part, 0.0):
+            return False
+        try:
+            has_more = await part.work(connection)
+        except NoRoom as exc:
+            self._no_room.failed(describe_error(exc))
+            self._resumes_at[part] = time.monotonic() + NO_ROOM_PAUSE_S
+            return False
+        if self._resumes_at.pop(part, None) is not None and not self._resumes_at:
+            self._no_room.recovered()
+        return has_more
 
     async def _wait(self) -> None:
         """Wait for an event, the loss of the connection, or the next look at the state."""
@@ -215,7 +234,8 @@ def _import_connection() -> "type[FleetConnection]":
     except ImportError as exc:
         raise SettingsError(
             message(
-                "fleet.servers: the link needs nats-py, so there is none: pip install 'sunmi-gateway[fleet]': {reason}",
+                "fleet.servers: the link needs nats-py, so there is none: install the Debian package, or run pip "
+                "install '.[fleet]' in the folder of the gateway's source: {reason}",
                 reason=exc,
             )
         ) from exc

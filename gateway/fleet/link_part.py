@@ -7,7 +7,11 @@ if TYPE_CHECKING:
 
 
 class LinkPart:
-    """A part of the link. It outlives connections. It may raise any `GatewayError`: then the link starts again."""
+    """A part of the link. It outlives connections.
+
+    It may raise any `GatewayError`: then the link starts again. After `StreamUnavailable` it is called again for a
+    while before that; while there is `NoRoom` for what it sends, it alone rests.
+    """
 
     def start(self) -> None:
         """Begin what goes on without a connection, too."""

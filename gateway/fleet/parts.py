@@ -102,10 +102,9 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
         return worker.sending and outbox.unreachable is None  # calls to a cloud that is away need no line
 
     uplink = EventUplink(
-        fleet.shop,
+        fleet,
         event_log,
         FleetCursorTable(gateway.database),
-        people=fleet.people,
         is_busy=is_busy,
         report=report,
     )
@@ -127,7 +126,16 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     alone: list[LinkPart] = [uplink, findings]
     cloud = gateway.settings.cloud
     if cloud.app_id and any(cloud.shop.values()):  # else nobody counts
-        alone.append(FlowUplink(fleet.shop, lambda: gateway.flow, clock, supervisor, on_change=wake))
+        alone.append(
+            FlowUplink(
+                fleet.shop,
+                lambda: gateway.flow,
+                clock,
+                supervisor,
+                account=str(outbox.accounts.current),
+                on_change=wake,
+            )
+        )
     link = FleetLink(
         fleet,
         clock,
@@ -156,6 +164,7 @@ def _make_follower(
         gateway.products,
         lambda: gateway.product_lists,
         LinkThrottle(is_busy),
+        account=gateway.outbox.accounts.number,
         report=gateway.system_events.add,
     )
     return DesiredFollower(

@@ -15,6 +15,7 @@ from gateway.fleet.failures import MessageRefused
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.subjects import REPORTED, bucket_subject
+from gateway.membership import LINK_SERVICE
 from gateway.outbox.outbox import Outbox
 from gateway.protocol import json_text
 from gateway.runtime.failure_log import FailureLog
@@ -65,15 +66,26 @@ class StateReporter(LinkPart):
     async def work(self, connection: "FleetConnection") -> bool:
         """Report the state if it has changed, and the last report is old enough; that of a clone at once.
 
-        Raises `HeadOfficeUnavailable` and `StateError`. A report that the servers refuse holds up nothing.
+        The link is not among what fails: the report proves that it works. Raises `HeadOfficeUnavailable` and
+        `StateError`. A report that the servers refuse holds up nothing.
         """
+        failing = self._find_failing()
+        failing.pop(LINK_SERVICE, None)
+        await self._report(connection, failing)
+        return False
+
+    async def report_link(self, connection: "FleetConnection") -> None:
+        """Report the state with what the link fails with. Raises the same as `work`."""
+        await self._report(connection, self._find_failing())
+
+    async def _report(self, connection: "FleetConnection", failing: Mapping[str, str | None]) -> None:
         clone = self._presence.describe_clone()
-        if self._reported is not None and clone == self._reported["cloned"] and self._is_young(self._reported):
-            return False
+        if self._reported is not None and clone == self._reported["cloned"] and self._is_young(self._reported, failing):
+            return
         outbox = await self._outbox.stats()
-        state = self._describe(outbox.depth) | {"cloned": clone}
+        state = self._describe(outbox.depth) | {"failing": failing, "cloned": clone}
         if state == self._reported:
-            return False
+            return
         document = ReportedState(**state, time=utc_text(self._cloud.clock.now()), oldest_item_age_s=outbox.oldest_age_s)
         try:
             await connection.publish(self._subject, document.model_dump_json().encode())
@@ -82,13 +94,12 @@ class StateReporter(LinkPart):
         else:
             self._refusals.recovered()
         self._reported, self._reported_at = state, time.monotonic()
-        return False
 
-    def _is_young(self, reported: Mapping[str, Any]) -> bool:
+    def _is_young(self, reported: Mapping[str, Any], failing: Mapping[str, str | None]) -> bool:
         age_s = time.monotonic() - self._reported_at
         if age_s < RECOVERY_INTERVAL_S or not reported["failing"]:
             return age_s < MIN_INTERVAL_S
-        return age_s < MIN_INTERVAL_S and reported["failing"].keys() <= self._find_failing().keys()
+        return age_s < MIN_INTERVAL_S and reported["failing"].keys() <= failing.keys()
 
     def _find_failing(self) -> dict[str, str | None]:
         reports = self._supervisor.reports()
@@ -102,7 +113,6 @@ class StateReporter(LinkPart):
             "cameras": [_describe_camera(camera) for camera in self._registry.all() if camera.managed],
             "cloud_reachable": self._cloud.reachable,
             "outbox": {"depth": depth, "held": self._outbox.held, "away": self._outbox.unreachable},
-            "failing": self._find_failing(),
         }
 
 

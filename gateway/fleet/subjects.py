@@ -3,6 +3,7 @@
 Shops, head office and the rules of the servers all take their names from here.
 """
 
+import base64
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -19,12 +20,15 @@ DESIRED: Final = "desired"
 """The bucket with what the head office wants: `chain`, `group.NAME` and `shop.SHOP`."""
 CONTENT: Final = "content"
 """The object store with lists of products and templates of labels, each named by its SHA-256."""
+CONTENT_STREAM: Final = f"OBJ_{CONTENT}"
+"""The stream in which the servers keep it."""
 SHOPS: Final = "shops"
 """The bucket with the shops that are enrolled, which the head office alone reads."""
 ROLLOUTS: Final = "rollouts"
 """The bucket with changes that reach the shops in waves, which the head office alone reads."""
 OFFICE: Final = "office"
-"""The bucket with the newest token of the chain's account: who is revoked. The head office alone reads it."""
+"""The bucket with the newest token of the chain's account, which says who is revoked, and the records of readers. The
+head office alone reads it."""
 
 SKIPPED: Final = "fleet.skipped"
 """The type of what is sent in place of an event that the servers do not take."""
@@ -94,6 +98,22 @@ def bucket_subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
 
 
+def bucket_stream(bucket: str) -> str:
+    """Return the stream in which the servers keep a bucket."""
+    return f"KV_{bucket}"
+
+
+def object_subject(name: str | None = None) -> str:
+    """Return the subject of what the object store says of an object; of all of them by default."""
+    last = ">" if name is None else base64.urlsafe_b64encode(name.encode()).decode()
+    return f"$O.{CONTENT}.M.{last}"
+
+
+def chunk_subject(nuid: str = ">") -> str:
+    """Return the subject of the chunk of an object, which has one; of all of them by default."""
+    return f"$O.{CONTENT}.C.{nuid}"
+
+
 def read_subject(stream: str, subject: str) -> str:
     """Return the subject by which the last message of a subject is read without a consumer."""
     return f"$JS.API.DIRECT.GET.{stream}.{subject}"
@@ -125,8 +145,8 @@ def shop_permissions(shop: str) -> Permissions:
             *(bucket_subject(REPORTED, key) for key in (shop, findings_key(shop), answer_key(shop))),
             read_subject(EVENTS, event_subject(shop)),
             read_subject(FLOW, flow_subject(shop)),
-            *(read_subject(f"KV_{DESIRED}", bucket_subject(DESIRED, key)) for key in wanted),
-            read_subject(f"OBJ_{CONTENT}", f"$O.{CONTENT}.>"),
+            *(read_subject(bucket_stream(DESIRED), bucket_subject(DESIRED, key)) for key in wanted),
+            read_subject(CONTENT_STREAM, f"$O.{CONTENT}.>"),
         ),
         subscribe=(
             f"{inbox_prefix(shop)}.>",
@@ -163,22 +183,37 @@ def reader_inbox_prefix(reader: str) -> str:
     return f"_INBOX.{reader}"
 
 
-def reader_permissions(reader: str) -> Permissions:
-    """Return what another system of the chain may do: read what shops send, by a consumer that was made for it."""
-    events = event_subject("*")
+def delivery_subject(secret: str) -> str:
+    """Return the subject at which another system of the chain gets events: one that no other system can guess.
+
+    Those systems share an account, in which a server sends an answer wherever the one that asks wants it.
+    """
+    return f"{PREFIX}.delivery.{secret}"
+
+
+def reader_permissions(reader: str, delivery: str) -> Permissions:
+    """Return what another system of the chain may do: read what shops send, by a consumer that was made for it.
+
+    `delivery` is the subject to which the consumer sends.
+    """
     return Permissions(
         publish=(
             f"$JS.API.CONSUMER.INFO.{EVENTS}.{reader}",
-            f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{reader}",
             f"$JS.ACK.{EVENTS}.{reader}.>",
             read_subject(FLOW, flow_subject("*")),
-            read_subject(f"KV_{REPORTED}", bucket_subject(REPORTED, ">")),
+            read_subject(bucket_stream(REPORTED), bucket_subject(REPORTED, ">")),
         ),
-        subscribe=(
-            f"{reader_inbox_prefix(reader)}.>",
-            events,
-            events.removesuffix(".>"),  # MQTT's `#` stands for no level, too
-            flow_subject("*"),
-            bucket_subject(REPORTED, ">"),
-        ),
+        subscribe=(f"{reader_inbox_prefix(reader)}.>", delivery),
     )
+
+
+def list_reader_passages() -> Passages:
+    """Return what passes between the account of those systems and that of the streams."""
+    delivery = delivery_subject("*")
+    return Passages(reader_permissions("*", delivery).publish, (delivery,))
+
+
+def list_mqtt_subjects() -> Sequence[str]:
+    """Return what another system of the chain reads by MQTT. It sends nothing."""
+    events = event_subject("*")
+    return (events, events.removesuffix(".>"), flow_subject("*"), bucket_subject(REPORTED, ">"))  # `#` is no level, too

@@ -1,24 +1,29 @@
 """Sends the events of the log to the head office, and moves the cursor when they are acknowledged."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import message
+from gateway.errors import SettingsError
 from gateway.events.event import Event, EventFilter
 from gateway.events.log import EventLog
 from gateway.events.table import Page
 from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start, message_id
-from gateway.fleet.cursor_table import FleetCursorTable
+from gateway.fleet.cursor_table import FleetCursorTable, write_cursor
 from gateway.fleet.documents import SkippedEvent
 from gateway.fleet.events import UnsentEventsRemoved
-from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, NoRoom, Refusal
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.link_throttle import LinkThrottle
 from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
+from gateway.fleet_settings import FleetSettings
+from gateway.membership import find_member
 from gateway.protocol.event_type import EventType
 from gateway.runtime.failure_log import FailureLog
 
@@ -32,9 +37,6 @@ MAX_BATCH_BYTES: Final = 256 * 1024
 SAVE_INTERVAL_S: Final = 30.0
 """How often the cursor is stored. After a crash, the events of that time are sent again, and the stream drops them."""
 
-NO_ROOM_PAUSE_S: Final = 60.0
-"""How long events wait before they are sent again for which there was no room."""
-
 _log: Final = logging.getLogger(__name__)
 
 
@@ -43,22 +45,22 @@ class EventUplink(LinkPart):
 
     def __init__(
         self,
-        shop: str,
+        fleet: FleetSettings,
         event_log: EventLog,
         table: FleetCursorTable,
         *,
-        people: bool,
         is_busy: Callable[[], bool],
         report: Callable[[EventType], None],
     ) -> None:
-        """Send events of `people` only if told to; `is_busy` tells whether calls of tills are under way.
+        """Send events about people only if the settings say so; `is_busy` tells whether tills call the cloud.
 
         `report` takes events of the link itself.
         """
-        self._shop = shop
+        self._fleet = fleet
+        self._shop = fleet.shop
         self._event_log = event_log
         self._table = table
-        self._people = people
+        self._people = fleet.people
         self._report = report
         self._throttle = LinkThrottle(is_busy)
         self._cursor = FleetCursor()
@@ -66,9 +68,6 @@ class EventUplink(LinkPart):
         """The stored cursor; None before it is loaded."""
         self._saved_at = 0.0
         self._refusals = FailureLog(_log, "the head office does not take an event, which is skipped")
-        self._no_room = FailureLog(_log, "events wait here, since the head office has no room for them")
-        self._resumes_at = 0.0
-        """When events are sent again after there was no room, by the monotonic clock."""
 
     @property
     def waiting(self) -> int:
@@ -89,10 +88,32 @@ class EventUplink(LinkPart):
         """Load the cursor, so that the events that wait are counted without a connection. Raises `StateError`."""
         if self._saved is None:
             self._cursor = self._saved = await self._table.load()
+            with contextlib.suppress(SettingsError):  # then there is no connection, which says why
+                await self._become(await asyncio.to_thread(find_member, self._fleet))
+
+    async def _become(self, member: str) -> None:
+        """Send as this shop of this chain. What was before this start is not sent if the gateway was another one.
+
+        Readers see a new epoch then: on a copied card the other machine goes on with the ids of the present one.
+        """
+        before = self._cursor
+        if before.member == member:
+            return
+        cursor = dataclasses.replace(before, member=member)
+        if before.member:
+            since = max(self._event_log.begun_after, before.number)
+            cursor = FleetCursor(number=since, since=since, member=member)
+            shop, unsent = before.member.partition(" ")[0], since - before.number
+            _log.warning("this gateway was %s of a chain; %d events of it were not sent, and stay here", shop, unsent)
+            await self._event_log.begin_epoch(partial(write_cursor, cursor))
+        else:
+            await self._table.save(cursor)
+        self._cursor = self._saved = cursor
 
     async def begin(self, connection: "FleetConnection") -> None:
         """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
         await self.load()
+        await self._become(connection.member)
         headers = await connection.read_last(EVENTS, event_subject(self._shop))
         try:
             last = headers if headers is None else StoredEvent.parse(headers)
@@ -109,19 +130,9 @@ class EventUplink(LinkPart):
         self._cursor = dataclasses.replace(self._cursor, number=start + max(0, removed))
 
     async def work(self, connection: "FleetConnection") -> bool:
-        """Send the next events, if some wait; return whether more wait. Raises the same as `send_batch`.
-
-        While the head office has no room for events they wait, and all else goes on.
-        """
-        if not self.is_behind or time.monotonic() < self._resumes_at:
-            return False
-        try:
+        """Send the next events, if some wait; return whether more wait. Raises the same as `send_batch`."""
+        if self.is_behind:
             await self.send_batch(connection)
-        except NoRoom as exc:
-            self._no_room.failed(describe_error(exc))
-            self._resumes_at = time.monotonic() + NO_ROOM_PAUSE_S
-            return False
-        self._no_room.recovered()
         return self.is_behind
 
     async def send_batch(self, connection: "FleetConnection") -> None:
@@ -140,11 +151,9 @@ class EventUplink(LinkPart):
         for outcome in sent:
             if isinstance(outcome, BaseException):
                 raise outcome
-        self._cursor = FleetCursor(
-            self._event_log.epoch if events else cursor.epoch,
-            upto,
-            events[-1].number if events else cursor.published,
-        )
+        self._cursor = dataclasses.replace(cursor, number=upto)
+        if events:
+            self._cursor = dataclasses.replace(self._cursor, epoch=self._event_log.epoch, published=events[-1].number)
         if time.monotonic() - self._saved_at >= SAVE_INTERVAL_S:
             await self.save()
 

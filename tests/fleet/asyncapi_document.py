@@ -14,7 +14,7 @@ class ChainDocument:
     def __init__(self) -> None:
         self.document = build_asyncapi_document()
         # What any event of the vendor has in it is the vendor's.
-        self._schemas = ApiDocument({**self.document, "paths": {}}, open_schemas=["EventHeaders"])
+        self._schemas = ApiDocument({**self.document, "paths": {}}, open_schemas=["EventHeaders", "FlowHeaders"])
         self._patterns = {
             name: re.compile(re.sub(r"\\{(\w+)\\}", _match_parameter, re.escape(channel["address"])))
             for name, channel in self.document["channels"].items()
@@ -46,6 +46,10 @@ class ChainDocument:
     def find_fault(self, message: str, subject: str, headers: Mapping[str, str] | None, content: object) -> str | None:
         """Return how content and headers differ from a message of the document; None if they do not."""
         declared = self.document["components"]["messages"][message]
+        reference = declared.get("headers", {}).get("$ref", "")
+        known = self.document["components"]["schemas"].get(reference.rpartition("/")[2], {}).get("properties", {})
+        if unknown := {header for header in headers or () if header.startswith("Sunmi-")} - known.keys():
+            return f"{subject}: the headers {sorted(unknown)} are not in the document"
         if "headers" in declared and headers is not None:
             mistake = self._schemas.find_mistake(declared["headers"]["$ref"], {**headers})
             if mistake:

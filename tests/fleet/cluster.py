@@ -30,8 +30,11 @@ from gateway.office.plan import make_plan
 from gateway.office.set_up import set_up
 from gateway.simulator.ports import find_free_port
 from tests.fleet.hosts import Hosts, LoneHost
+from tests.waiting import until
 
 NODES: Final = 3
+ONCE_TIMEOUT_S: Final = 60
+"""How long each step of one try to connect may take: who races a server on a busy machine learns nothing of it."""
 SERVER: Final = Path(sys.executable).with_name("nats-server")
 
 
@@ -51,10 +54,19 @@ class Node:
         return self.process is not None and self.process.returncode is None
 
     async def start(self) -> None:
+        """Start it; return when it listens, or has ended."""
         with (self.folder / "server.log").open("ab") as log:
+            begin = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 *(*self._begin, str(SERVER), "-c", "server.conf"), cwd=self.folder, stdout=log, stderr=log
             )
+        await until(lambda: not self.is_running or b"Server is ready" in self._read_log(begin))
+
+    def _read_log(self, begin: int) -> bytes:
+        """Return what the server has logged since the log had so many bytes."""
+        with (self.folder / "server.log").open("rb") as log:
+            log.seek(begin)
+            return log.read()
 
     def freeze(self) -> None:
         """Let it keep its connections and do nothing."""
@@ -126,7 +138,7 @@ class HeadOffice:
             random.sample(self.servers, len(self.servers)),
             load_credentials(files or self._files[name]),
             inbox_prefix="_INBOX" if name == OFFICE else inbox_prefix(name),
-            ping_interval=5,  # finds a server that died in a handshake, whose connection the library takes for good
+            ping_interval=5,  # finds soon that its server is frozen or cut off
             error_cb=note_error,
         )
         try:
@@ -144,6 +156,7 @@ class HeadOffice:
                 tls_handshake_first=True,
                 signature_cb=credentials.sign,
                 user_jwt_cb=lambda: credentials.token,
+                connect_timeout=ONCE_TIMEOUT_S,
                 allow_reconnect=False,
                 max_reconnect_attempts=0,
             )
@@ -199,14 +212,16 @@ class HeadOffice:
                     return await _request(responses, shop, name, content, wait_s)
 
     async def read_state(self, shop: str) -> dict[str, Any]:
-        """Return the state that a shop has reported; nothing if it has reported none."""
+        """Return the state that a shop has reported, by its key; nothing if it has reported none.
+
+        The leader is asked: other servers may lag behind what the shop knows to be stored.
+        """
         async with self.client() as client:
-            bucket = await client.jetstream(timeout=5).key_value("reported")
             try:
-                entry = await bucket.get(shop)
-            except nats.js.errors.KeyNotFoundError:
+                stored = await client.jetstream(timeout=5).get_msg("KV_reported", subject=f"$KV.reported.{shop}")
+            except nats.js.errors.NotFoundError:
                 return {}
-        return dict(json.loads(entry.value or b"{}"))
+        return dict(json.loads(stored.data or b"{}"))
 
 
 async def _request(

@@ -13,7 +13,7 @@ from gateway.settings import DiscoverySettings, Settings, StorageSettings
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop
 
-SHOPS = tuple(f"shop-{number}" for number in range(1, 12))
+SHOPS = tuple(f"shop-{number}" for number in range(1, 13))
 Open = Callable[[FleetSettings], Awaitable[Gateway]]
 
 

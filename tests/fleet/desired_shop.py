@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nats.js.errors
 import pytest
 
 from gateway.api.local_socket import request_health_at
@@ -29,20 +28,25 @@ class DesiredShop:
 
     def __init__(self, folder: Path, office: HeadOffice, shop: str, more: str = "") -> None:
         self.office = office
-        self.name = shop
         self.file = folder / "gateway.toml"
         self.state = folder / "state"
         self.state.mkdir()
-        self.file.write_text(
-            f'[storage]\ndirectory = "{self.state}"\n[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\n'
-            f"{more}{office.section(shop)}"
-        )
+        self._more = more
+        self.become(shop)
         self.restarts: bool = True
         """Whether something starts the gateway again."""
         self.serves_at: list[str] | None = None
         """Where tills would reach the gateway; None if it serves none."""
         self._gateway: Gateway | None = None
         self._restart = asyncio.Event()
+
+    def become(self, shop: str) -> None:
+        """Name another shop in the settings file, on the same state directory."""
+        self.name = shop
+        self.file.write_text(
+            f'[storage]\ndirectory = "{self.state}"\n[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\n'
+            f"{self._more}{self.office.section(shop)}"
+        )
 
     @property
     def gateway(self) -> Gateway:
@@ -52,14 +56,14 @@ class DesiredShop:
     @property
     def stored(self) -> DesiredSettings:
         """What the third settings file holds."""
-        return read_desired(self.state / "head-office-settings.json")
+        return read_desired(self.state / "head-office-settings.json", self.office.settings(self.name))
 
     async def start(self) -> Gateway:
         settings = load_all_settings(self.file, sets_aside=True).settings
         supervisor = Supervisor(initial_delay_s=0.01, max_delay_s=0.05)
         self._gateway = await Gateway.open(settings, supervisor, settings_file=self.file)
         self._restart = asyncio.Event()
-        count_start(self.state / "head-office-settings.json")
+        count_start(self.state / "head-office-settings.json", settings.fleet)
         if self.serves_at is not None:
             self._gateway.check_api = partial(request_health_at, self.serves_at)
         await self._gateway.start(port=1, https_port=0)
@@ -93,7 +97,7 @@ class DesiredShop:
         """Wait for the answer to these revisions, by the key without the name; return it."""
         expected = {self._key(name): revision for name, revision in revisions.items()}
         while True:
-            report = await self._read_report()
+            report = await self.office.read_state(f"{self.name}.desired")
             if expected.items() <= report.get("revisions", {}).items():
                 answers: dict[str, dict[str, str]] = report["answers"]
                 return answers
@@ -112,15 +116,6 @@ class DesiredShop:
 
     def _key(self, name: str) -> str:
         return {"chain": "chain", "shop": f"shop.{self.name}"}.get(name, f"group.{name}")
-
-    async def _read_report(self) -> dict[str, Any]:
-        async with self.office.client() as client:
-            bucket = await client.jetstream(timeout=5).key_value("reported")
-            try:
-                entry = await bucket.get(f"{self.name}.desired")
-            except nats.js.errors.KeyNotFoundError:
-                return {}
-        return dict(json.loads(entry.value or b"{}"))
 
 
 async def push(office: HeadOffice, content: bytes) -> dict[str, Any]:

@@ -27,6 +27,13 @@ LOG = LogRange("bbbbbb", 11, 100)
         pytest.param(FleetCursor("aaaaaa", 60, 50), StoredEvent("aaaaaa", 90, 80), 60, id="a shop from yesterday"),
         pytest.param(FleetCursor("aaaaaa", 60, 50), StoredEvent("bbbbbb", 75, 70), 70, id="a lost cursor"),
         pytest.param(FleetCursor("aaaaaa", 500, 500), StoredEvent("aaaaaa", 500, 490), 100, id="a repaired log"),
+        pytest.param(FleetCursor("aaaaaa", 60), StoredEvent("aaaaaa", 30, 25), 25, id="damage that cost the cursor"),
+        pytest.param(FleetCursor("aaaaaa", 60), StoredEvent("aaaaaa", 90, 80), 60, id="damage that cost events, too"),
+        pytest.param(FleetCursor("aaaaaa", 60), StoredEvent("cccccc", 30, 25), 60, id="a lost cursor of another shop"),
+        pytest.param(FleetCursor("aaaaaa", 60), None, 60, id="a lost cursor, nothing sent"),
+        pytest.param(FleetCursor("", 60, 0, 60), None, 60, id="another shop"),
+        pytest.param(FleetCursor("bbbbbb", 80, 80, 60), None, 60, id="another shop, another cluster"),
+        pytest.param(FleetCursor("", 60, 0, 60), StoredEvent("bbbbbb", 30, 25), 60, id="the former shop again"),
     ],
 )
 def test_where_to_go_on(cursor: FleetCursor, last: StoredEvent | None, start: int) -> None:
@@ -52,7 +59,7 @@ def test_headers_of_others_are_refused(event_id: str, complete_to: str) -> None:
 )
 async def test_events_that_take_the_numbers_of_lost_ones_are_sent(database: Database, loss: str, number: int) -> None:
     table = FleetCursorTable(database)
-    await table.save(FleetCursor("bbbbbb", 60, 55))
+    await table.save(FleetCursor("bbbbbb", 60, 55, 52, "berlin-1 00"))
 
     def lose(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE event_log SET next_number = 71")
@@ -60,4 +67,4 @@ async def test_events_that_take_the_numbers_of_lost_ones_are_sent(database: Data
         mark_rewound(connection)
 
     await database.transact(lose)
-    assert await table.load() == FleetCursor("bbbbbb", number, 55)
+    assert await table.load() == FleetCursor("bbbbbb", number, 55, min(number, 52), "berlin-1 00")

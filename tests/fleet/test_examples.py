@@ -36,8 +36,15 @@ class CopyingReader(ReaderProcess):
                 except sqlite3.OperationalError:  # its table is not made yet
                     return []
         else:
-            ids = [json.loads(line)["id"] for line in self.copy.read_text().splitlines()]
+            lines = self.copy.read_text().splitlines(keepends=True)
+            ids = [json.loads(line)["id"] for line in lines if line.endswith("\n")]  # the last one may be half written
         return [one.removeprefix(f"{shop}/") for one in ids if one.startswith(f"{shop}/")]
+
+    def break_off(self) -> None:
+        """Leave what a power cut in the middle of a write leaves: a database takes that back, a text does not."""
+        if self.copy.suffix != ".db":
+            with self.copy.open("a") as file:
+                file.write('{"id":"shop-2/half a li')
 
 
 @pytest.fixture(params=["read_events.py", "read_events.mjs"])
@@ -93,6 +100,7 @@ async def test_a_reader_gets_each_event_once(office: HeadOffice, open_gateway: O
     await reader.start()
     await until(lambda: reader.read(shop) == first)
     await reader.kill()
+    reader.break_off()
     await publish_again(office, shop, first[7])
     second = await append(gateway, 10)
     await reader.start()

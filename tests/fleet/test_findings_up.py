@@ -77,7 +77,7 @@ async def test_the_link_is_in_status_and_metrics(office: HeadOffice, store: Simu
         assert event is not None
         assert gateway.fleet_link is not None
         link = gateway.fleet_link
-        await until(lambda: not link.status().events_waiting)
+        await until(lambda: link.status().last_event == event.id and not link.status().events_waiting)
         headers = {"Authorization": f"Bearer {await gateway.tokens.create('till 1', 'pos')}"}
         async with session.get("/api/v1/status", headers=headers) as response:
             fleet = (await response.json())["fleet"]
@@ -111,7 +111,7 @@ async def check_link(gateway: Gateway) -> Finding:
     [
         ("away", "look at the servers' names in fleet.servers"),
         ("no file", "correct that setting, or let the shop join again"),
-        ("other authority", "the head office does not take this shop's certificate"),
+        ("other authority", "if the shop is to stay, let the head office enrol it anew"),
         ("other servers", "the servers are not those of this chain"),
         ("other shop", "the shop's name does not fit its certificate"),
     ],

@@ -1,6 +1,8 @@
 """A gateway and its head office: what arrives there, once, and what never leaves the shop."""
 
 import asyncio
+import contextlib
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from gateway.errors import StateError
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.fleet import connection as fleet_connection
-from gateway.fleet import link, link_throttle, reported_state, uplink
+from gateway.fleet import link, link_throttle, reported_state
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.presence import PresenceWatch
@@ -67,6 +69,10 @@ def make_presence(gateway: Gateway, shop: str) -> PresenceWatch:
     )
 
 
+def make_uplink(settings: FleetSettings, event_log: EventLog, database: Database) -> EventUplink:
+    return EventUplink(settings, event_log, FleetCursorTable(database), is_busy=lambda: False, report=lambda _: None)
+
+
 def report(gateway: Gateway) -> tuple[str, str]:
     """Return the state of the link, and why it failed last."""
     [link] = [one for one in gateway.supervisor.reports() if one.name == "head office link"]
@@ -82,7 +88,8 @@ async def test_events_and_state_arrive_and_people_stay_in_the_shop(office: HeadO
     subject, event = (await office.read_events("shop-1"))[0]
     assert subject == "fleet.v1.shop-1.event.camera.motion"
     assert (event["camera"], event["data"]) == ("FM02D96S00001", {"number": 1})
-    state = await office.read_state("shop-1")
+    while not (state := await office.read_state("shop-1")):  # it follows the events
+        await asyncio.sleep(0.01)
     assert state["outbox"] == {"depth": 0, "held": False, "away": None}
     assert (state["cameras"], state["failing"], len(state["settings_digest"])) == ([], {}, 64)
 
@@ -164,7 +171,7 @@ async def test_without_the_client_library_only_the_link_is_missing(
     monkeypatch.delitem(sys.modules, "gateway.fleet.connection")
     gateway = await open_gateway(office.settings("shop-9"))
     await until(lambda: report(gateway)[0] == "failing")
-    assert "pip install 'sunmi-gateway[fleet]'" in report(gateway)[1]
+    assert "pip install '.[fleet]' in the folder" in report(gateway)[1]
 
 
 @pytest.mark.parametrize("answers", [[True, True, False], [True] * 1000], ids=["calls end", "calls never end"])
@@ -176,10 +183,9 @@ async def test_calls_of_tills_come_first_for_a_while(
     event_log = await EventLog.open(database, await Uptime.open(database, supervisor), supervisor)
     connection = await FleetConnection.open(office.settings("shop-7"), on_lost=lambda: None)
     uplink = EventUplink(
-        "shop-7",
+        office.settings("shop-7"),
         event_log,
         FleetCursorTable(database),
-        people=False,
         is_busy=lambda: next(asked),
         report=lambda _: None,
     )
@@ -293,18 +299,82 @@ async def test_shops_that_are_copies_of_each_other_do_not_hide_their_events(
     ids = await append(gateway, motion(1))
     assert await settle(office, "shop-9", ids[-1]) == ids
     await gateway.close()
-    gateway = await open_gateway(office.settings("shop-6"))  # on the same database, as on a copy of the card
+    # A copy of its card from before it joined.
+    with contextlib.closing(sqlite3.connect(gateway.database.path)) as connection, connection:
+        connection.execute("DELETE FROM fleet_cursor")
+    gateway = await open_gateway(office.settings("shop-6"))
     assert await settle(office, "shop-6", ids[-1]) == ids
+
+
+async def test_a_shop_sends_no_events_of_the_shop_that_it_was_before(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-9"))
+    before = await append(gateway, motion(1), motion(2))
+    sent_before = await settle(office, "shop-9", before[-1])
+    known = [event["id"] for _, event in await office.read_events("shop-8")]
+    await gateway.close()
+    # As on a copied card. It is connected some time after its start, and has started more than once by then.
+    gateway = await open_gateway(office.settings("shop-8", certificate="/nowhere/shop.pem"))
+    after = await append(gateway, motion(3))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert gateway.fleet_link is not None
+    assert (gateway.fleet_link.status().last_event, gateway.fleet_link.status().events_waiting) == (None, 1)
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-8"))
+    after += await append(gateway, motion(4))
+    after = [f"{gateway.event_log.epoch}-{one.partition('-')[2]}" for one in after]
+    assert await settle(office, "shop-8", after[-1]) == [*known, *after]
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-9"))
+    status = gateway.fleet_link.status if gateway.fleet_link is not None else None
+    await until(lambda: status is not None and status().connected_since)
+    again = await append(gateway, motion(6))
+    assert (await settle(office, "shop-9", again[-1])) == [*sent_before, *again]
+
+
+async def test_a_shop_of_the_same_name_in_another_chain_sends_no_events_of_before(
+    office: HeadOffice, database: Database, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    uptime = await Uptime.open(database, supervisor)
+    event_log = await EventLog.open(database, uptime, supervisor)
+    await event_log.append(motion(1))
+    await event_log.close()
+    settings = office.settings("shop-10")
+    await make_uplink(settings, event_log, database).load()
+    event_log = await EventLog.open(database, uptime, supervisor)
+    await event_log.append(motion(2))
+    other = make_chain(tmp_path / "other").office_files.ca_file
+    uplink = make_uplink(settings.model_copy(update={"ca_file": other}), event_log, database)
+    await uplink.load()
+    assert uplink.waiting == 1
+    uplink = make_uplink(settings.model_copy(update={"ca_file": "/nowhere"}), event_log, database)
+    await uplink.load()
+    assert uplink.waiting == 1
+    await event_log.close()
+
+
+async def test_a_shop_that_left_and_comes_back_sends_what_happened_meanwhile_once(
+    office: HeadOffice, open_gateway: Open
+) -> None:
+    gateway = await open_gateway(office.settings("shop-10"))
+    ids = await append(gateway, motion(1))
+    await settle(office, "shop-10", ids[-1])
+    await gateway.close()
+    gateway = await open_gateway(FleetSettings())
+    ids += await append(gateway, motion(2))
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-10"))
+    ids += await append(gateway, motion(3))
+    assert await settle(office, "shop-10", ids[-1]) == ids
 
 
 async def test_a_link_that_works_again_is_not_reported_as_failing(
     office: HeadOffice, open_gateway: Open, tmp_path: Path
 ) -> None:
     certificate = tmp_path / "shop.pem"
-    gateway = await open_gateway(office.settings("shop-10", certificate=str(certificate)))
+    gateway = await open_gateway(office.settings("shop-12", certificate=str(certificate)))
     await until(lambda: report(gateway)[0] == "failing")
-    certificate.symlink_to(office.settings("shop-10").certificate)
-    while not (state := await office.read_state("shop-10")):
+    certificate.symlink_to(office.settings("shop-12").certificate)
+    while not (state := await office.read_state("shop-12")):
         await asyncio.sleep(0.01)
     assert state["failing"] == {}
 
@@ -332,10 +402,62 @@ async def test_a_stream_that_is_away_costs_no_connection_at_once(
     assert (gateway.fleet_link._connection is connection) == (patience_s > 0)
 
 
+async def test_a_bucket_for_reports_that_is_away_costs_no_connection(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link, "STREAM_RETRY_S", 0.05)
+    monkeypatch.setattr(reported_state, "MIN_INTERVAL_S", 0)
+    gateway = await open_gateway(office.settings("shop-5"))
+    while not await office.read_state("shop-5"):
+        await asyncio.sleep(0.01)
+    assert gateway.fleet_link is not None
+    connection = gateway.fleet_link._connection
+    failures = {one.name: one.failures for one in gateway.supervisor.reports()}["head office link"]
+    async with office.client() as client:
+        config = (await client.jetstream().stream_info("KV_reported")).config
+        await client.jetstream().update_stream(config, subjects=["nobody.>"])
+        caplog.set_level("INFO")
+        caplog.clear()
+        await gateway.registry.manage("FM02D96S00001", "127.0.0.1:10443")
+        while {one.name: one.failures for one in gateway.supervisor.reports()}["head office link"] < failures + 4:
+            await append(gateway, motion(1))
+            await asyncio.sleep(0.01)
+        assert report(gateway)[0] == "failing"
+        [event_id] = await append(gateway, motion(2))
+        await settle(office, "shop-5", event_id)
+        assert report(gateway)[0] == "failing"
+        assert [one for one in caplog.messages if "head office link" in one and "resolved" in one] == []
+        await client.jetstream().update_stream(config, subjects=config.subjects)
+    await until(lambda: report(gateway)[0] == "running")
+    assert len([one for one in caplog.messages if "service 'head office link' failed" in one]) == 2  # and resolved
+    assert gateway.fleet_link._connection is connection
+    while not (state := await office.read_state("shop-5"))["cameras"]:
+        await asyncio.sleep(0.01)
+    assert state["failing"] == {}
+
+
+async def test_a_stream_that_cannot_be_read_at_first_costs_no_connection(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "STREAM_RETRY_S", 0.05)
+    async with office.client() as client:
+        config = (await client.jetstream().stream_info("events")).config
+        await client.jetstream().update_stream(config, allow_direct=False)
+        gateway = await open_gateway(office.settings("shop-2"))
+        await until(lambda: report(gateway)[0] == "failing" and "no respon" in report(gateway)[1])
+        assert gateway.fleet_link is not None
+        connection = gateway.fleet_link._connection
+        [event_id] = await append(gateway, motion(1))
+        await client.jetstream().update_stream(config, allow_direct=True)
+    await settle(office, "shop-2", event_id)
+    assert gateway.fleet_link._connection is connection is not None
+
+
 async def test_events_wait_while_there_is_no_room_and_all_else_goes_on(
     office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink, "NO_ROOM_PAUSE_S", 0.2)
+    monkeypatch.setattr(link, "NO_ROOM_PAUSE_S", 0.2)
+    monkeypatch.setattr(link, "CHECK_INTERVAL_S", 0.2)  # when it tries again, if nothing happens
     gateway = await open_gateway(office.settings("shop-9", may=["token_revoke"]))
     own_link = gateway.fleet_link
     assert own_link is not None
@@ -346,7 +468,7 @@ async def test_events_wait_while_there_is_no_room_and_all_else_goes_on(
         info = await jetstream.stream_info("events")
         await jetstream.update_stream(info.config, max_bytes=info.state.bytes + 1)
         [waiting] = await append(gateway, motion(2))
-        await until(lambda: own_link._uplink._resumes_at)
+        await until(lambda: own_link._uplink in own_link._resumes_at)
         assert (await office.command("shop-9", "token_revoke", {"name": "nobody"}))["outcome"] == "refused"
         assert own_link.status().events_waiting
         await jetstream.update_stream(info.config)

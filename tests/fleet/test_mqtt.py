@@ -20,18 +20,16 @@ from tests.fleet.asyncapi_document import ChainDocument
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.conftest import Open
 from tests.fleet.readers import EXAMPLES, ReaderProcess, write_reader_files
+from tests.fleet.test_hostile_events import publish_everything
 
 SHOP, READER = "shop-1", "sensors"
 
 
 def open_mqtt(office: HeadOffice) -> int:
-    """Open the port for MQTT in the configuration of the first server, as the guide says; return the port."""
-    configuration = office.nodes[0].folder / "server.conf"
-    document = json.loads(configuration.read_text())
+    """Let the first server listen for MQTT; return the port."""
     port = find_free_port()
-    tls = {key: value for key, value in document["tls"].items() if key != "handshake_first"}
-    document["mqtt"] = {"listen": f"127.0.0.1:{port}", "tls": tls}
-    configuration.write_text(json.dumps(document))
+    office.chain.plan = office.chain.plan.model_copy(update={"mqtt_port": port})
+    office.chain.write_servers()
     return port
 
 
@@ -61,6 +59,39 @@ def try_mqtt(folder: Path, port: int, version: MQTTProtocolVersion, topic: str =
             client.loop(0.1)
     client.disconnect()
     return answers[-1]
+
+
+def send_wrong(folder: Path, port: int, qos: int) -> None:
+    """Publish what would change what all shops are to have, and leave it as a will, too; go without a word."""
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        protocol=MQTTProtocolVersion.MQTTv311,
+        client_id=f"wrong-{qos}",
+        clean_session=False,
+    )
+    client.tls_set(str(folder / "ca.pem"), str(folder / f"{READER}.pem"), str(folder / f"{READER}.key"))
+    client.username_pw_set(READER, (folder / f"{READER}.jwt").read_text())
+    will_qos = min(qos, 1)  # a will with 2 is refused
+    client.will_set("$KV/desired/chain", "{}", will_qos, retain=True)
+    ended: list[bool] = []
+
+    def publish(client: Client, *_: object) -> None:
+        client.publish("$KV/desired/chain", "{}", qos, retain=True)
+
+    client.on_connect = publish
+    client.on_publish = lambda *_: ended.append(True)
+    client.on_disconnect = lambda *_: ended.append(True)
+    client.connect("127.0.0.1", port)
+    while not ended:
+        client.loop(0.1)
+    if (sock := client.socket()) is not None:
+        sock.close()
+
+
+async def count_stored(office: HeadOffice) -> dict[str, int]:
+    async with office.client() as client:
+        streams = await client.jetstream(timeout=30).streams_info()
+    return {str(one.config.name): one.state.messages for one in streams if one.config.name != "$MQTT_sess"}
 
 
 async def revoke(office: HeadOffice, reader: ReaderProcess) -> None:
@@ -106,17 +137,32 @@ async def test_events_arrive_over_mqtt_while_the_reader_is_there(
     for topic in ("fleet/v1/+/event/#", "fleet/v1/+/command/#"):
         answers.append(await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, topic))
     assert answers == ["Unsupported protocol version", "Granted QoS 0", "Unspecified error"]
+    before = await count_stored(office)
+    for qos in (0, 1, 2):
+        await asyncio.to_thread(send_wrong, folder, port, qos)
+    async with office.connect() as connected:
+        while (await count_by_type(connected))["mqtt"]:
+            await asyncio.sleep(0.05)
+    assert await count_stored(office) == before
+    refused = (
+        (office.nodes[0].folder / "server.log").read_text().count('Publish Violation - Subject "$KV.desired.chain"')
+    )
+    assert refused == 5, "what was published with QoS 0 and 1, and three wills"
     await happen("while away")
     async with office.client() as client:
         while (await client.jetstream().stream_info("events")).state.messages < gateway.event_log.last_published:
             await asyncio.sleep(0.01)
     await reader.start()
+    await happen_until_read("again")
+    await publish_everything(office)
     await happen_until_read("last")
     await revoke(office, reader)
     assert "while away" not in reader.output
     assert await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311) == "Not authorized"
     document = ChainDocument()
-    for line in reader.output.splitlines():
+    lines = [line for line in reader.output.splitlines() if line.startswith(f"fleet/v1/{SHOP}/event/motion/detected ")]
+    assert len(lines) >= 2
+    for line in lines:
         topic, _, payload = line.partition(" ")
         assert document.find_channel(topic) == "eventsByMqtt"
         assert document.find_mistake(topic, None, payload.encode()) is None

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 import pytest
@@ -19,6 +20,8 @@ from gateway.desired_settings import (
 )
 from gateway.errors import SettingsError
 from gateway.fleet import desired_follower, followed_settings
+from gateway.fleet_settings import FleetSettings
+from gateway.office.set_up import set_up
 from gateway.simulator.ports import find_free_port
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop, for_shop
@@ -30,11 +33,14 @@ NOWHERE = {"settings": {"fleet": {"servers": ["127.0.0.1:1"]}, "video": {"max_st
 SERVERS = "settings.fleet.servers"
 
 
-@for_shop(1)
-async def test_it_is_taken_back_reported_and_tried_again_only_for_another_revision(
-    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followed_settings, "TRIAL_S", 0.5)
+
+
+@pytest.mark.usefixtures("short_trial")
+@for_shop(1)
+async def test_it_is_taken_back_reported_and_tried_again_only_for_another_revision(shop: DesiredShop) -> None:
     await shop.start()
     revision = await shop.want("shop.shop-1", NOWHERE)
     gateway = await shop.restart()
@@ -54,6 +60,46 @@ async def test_it_is_taken_back_reported_and_tried_again_only_for_another_revisi
     assert gateway.settings.fleet.servers == ["127.0.0.1:1"]
     gateway = await shop.restart()
     assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
+
+
+@pytest.mark.usefixtures("short_trial")
+@for_shop(8)
+async def test_servers_from_a_backup_that_give_a_revision_again_hide_no_new_wish(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.start()
+    revision = await shop.want("shop.shop-8", NOWHERE)
+    await shop.restart()
+    await shop.restart()
+    assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
+    await shop.stop()
+    async with shop.office.connect() as office:
+        await office.jetstream.delete_stream("KV_desired")
+        await set_up(office)
+    while await shop.want("chain", {}) < revision - 1:
+        pass
+    servers = shop.office.servers[:1]
+    assert await shop.want("shop.shop-8", {"settings": {"fleet": {"servers": servers}}}) == revision
+    monkeypatch.setattr(followed_settings, "TRIAL_S", 600.0)  # a slow machine may take long to connect
+    await shop.start()
+    gateway = await shop.restart()
+    assert gateway.settings.fleet.servers == servers
+    assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "applied"
+
+
+@for_shop(9)
+async def test_one_that_cannot_be_stored_waits_and_says_why(shop: DesiredShop) -> None:
+    await shop.start()
+    obstacle = shop.state / "head-office-settings.json"
+    obstacle.unlink(missing_ok=True)
+    obstacle.mkdir()  # as a full disk
+    revision = await shop.want("shop.shop-9", {"settings": {"video": {"max_streams": 1}}})
+    answer = (await shop.answers(shop=revision))["settings.video.max_streams"]
+    assert (answer["outcome"], "cannot be written" in answer["reason"]) == ("pending", True)
+    obstacle.rmdir()
+    gateway = await shop.restart()
+    assert gateway.settings.video.max_streams == 1
+    assert await shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
 
 
 @for_shop(2)
@@ -153,27 +199,28 @@ def test_why_it_could_not_serve_is_the_reason_that_is_reported(tmp_path: Path) -
     trial = SettingsTrial(before={}, sources={"server.port": SettingSource(key="chain", revision=7)})
     write_desired(file, DesiredSettings(settings={"server.port": 80}, trial=trial))
     for number in range(3):
-        count_start(file)
-        note_problem(file, f"0.0.0.0:80 (server.port): it is taken, for the time number {number}")
+        count_start(file, FleetSettings())
+        note_problem(file, FleetSettings(), f"0.0.0.0:80 (server.port): it is taken, for the time number {number}")
     with pytest.raises(SettingsError, match=r"taken back.*server\.port"):
-        count_start(file)
-    stored = read_desired(file)
+        count_start(file, FleetSettings())
+    stored = read_desired(file, FleetSettings())
     assert stored.rolled_back["server.port"].reason.endswith(
         "started 3 times with it and could not serve: 0.0.0.0:80 (server.port): it is taken, for the time number 2"
     )
-    note_problem(file, "something else")
-    assert read_desired(file) == stored
+    note_problem(file, FleetSettings(), "something else")
+    assert read_desired(file, FleetSettings()) == stored
 
 
 class RunningShop:
     """`sunmi-gateway run`, started again whenever it ends, as systemd does."""
 
-    def __init__(self, shop: DesiredShop, trial_s: float) -> None:
+    def __init__(self, shop: DesiredShop, trial_s: float, environment: Mapping[str, str]) -> None:
         self.shop = shop
         self.log = shop.file.with_name("gateway.log")
         self.starts = 0
         self.ending = asyncio.Event()
         self._trial_s = trial_s
+        self._environment = {"NOTIFY_SOCKET": "@nobody-listens", **environment}
         self._process: Program | None = None
 
     async def keep_running(self) -> None:
@@ -182,7 +229,7 @@ class RunningShop:
             with self.log.open("ab") as log:
                 self._process = await start_program(
                     *("tests.fleet.impatient_gateway", str(self._trial_s), "--config", str(self.shop.file), "run"),
-                    environment={"NOTIFY_SOCKET": "@nobody-listens"},
+                    environment=self._environment,
                     stdout=log,
                     stderr=log,
                 )
@@ -198,8 +245,10 @@ class RunningShop:
 
 
 @contextlib.asynccontextmanager
-async def kept_running(shop: DesiredShop, trial_s: float) -> AsyncIterator[RunningShop]:
-    running = RunningShop(shop, trial_s)
+async def kept_running(
+    shop: DesiredShop, trial_s: float, environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[RunningShop]:
+    running = RunningShop(shop, trial_s, environment)
     task = asyncio.create_task(running.keep_running())
     try:
         yield running

@@ -1,5 +1,6 @@
 """Prints the events of all shops as they happen, over MQTT 3.1.1: python read_events_mqtt.py HOST PORT FOLDER NAME."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,8 +11,13 @@ host, port, folder, name = sys.argv[1:]
 
 
 def show(_: Client, __: object, message: MQTTMessage) -> None:
-    sys.stdout.write(f"{message.topic} {message.payload.decode()}\n")
-    sys.stdout.flush()
+    try:
+        topic, event = message.topic, json.loads(message.payload)
+    except (ValueError, RecursionError):  # no gateway sends what is no UTF-8 or no JSON
+        return
+    if topic.isascii() and topic.isprintable():
+        sys.stdout.write(f"{topic} {json.dumps(event)}\n")
+        sys.stdout.flush()
 
 
 client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
