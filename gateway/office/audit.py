@@ -7,7 +7,7 @@ stands in its own audit log, too.
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -108,8 +108,7 @@ class AuditEntry(NamedTuple):
     @property
     def text(self) -> Message | str:
         """What was done, in words."""
-        known = next((one for one in get_args(AuditAction) if one == self.action), None)
-        return self.action if known is None else ACTION_TEXTS[known]
+        return next((text for action, text in ACTION_TEXTS.items() if action == self.action), self.action)
 
 
 async def record_change(
@@ -121,11 +120,11 @@ async def record_change(
     """
     actor = office.actor
     record = _Record(
-        who=shorten(actor.name, MAX_TEXT),
+        who=_bound(actor.name),
         via=actor.via,
-        host=shorten(actor.host, MAX_TEXT),
+        host=_bound(actor.host),
         action=action,
-        object=shorten(changed, MAX_TEXT),
+        object=_bound(changed),
         revision=revision,
         details={name: _bound(value) for name, value in details.items() if value not in (None, "", (), [])},
     )
@@ -165,6 +164,15 @@ async def read_newest(office: Office, limit: int, *, search: str = "", since: st
     return [*reversed(newest)]
 
 
+async def read_keys(office: Office, action: AuditAction, changed: str) -> set[str]:
+    """Return the public keys that an action has given to something, as to a shop. Raises `HeadOfficeUnavailable`."""
+    return {
+        str(entry.details["public_key"])
+        async for entry in read_audit(office)
+        if (entry.action, entry.object) == (action, changed) and "public_key" in entry.details
+    }
+
+
 def _parse(stored: StreamMessage) -> AuditEntry:
     try:
         record = _Record.model_validate_json(stored.payload)
@@ -177,13 +185,13 @@ def _parse(stored: StreamMessage) -> AuditEntry:
 
 
 def _bound(value: Any, depth: int = 4) -> Any:
-    """Return a value of JSON with bounded texts, lists and objects."""
+    """Return a value of JSON with bounded texts, lists and objects; `?` stands for a lone surrogate."""
     if isinstance(value, str):
-        return shorten(value, MAX_TEXT)
+        return shorten(json_text.make_encodable(value), MAX_TEXT)
     if isinstance(value, Mapping):
         if not depth:
             return "…"
-        return {shorten(str(name), MAX_TEXT): _bound(one, depth - 1) for name, one in [*value.items()][:MAX_MEMBERS]}
+        return {_bound(str(name)): _bound(one, depth - 1) for name, one in [*value.items()][:MAX_MEMBERS]}
     if isinstance(value, list | tuple):
         if not depth:
             return "…"

@@ -5,7 +5,8 @@
 ``authority.pem``, ``authority.key``  the chain's certificate authority
 ``operator.nk``, ``operator.jwt``     the operator, whom the servers trust
 ``account.nk``, ``account.jwt``       the account of streams and head office; the token also says who is revoked
-``shops_account.nk``                  the account of the shops; its token is made from that of the other one
+``shops_account.nk``                  the account of the shops; its token is made from that of the streams
+``readers_account.nk``                the account of the chain's other systems; its token is made in the same way
 ``system.nk``, ``system.jwt``         the servers' own account
 ``shops.nk``                          the key that signs the tokens of shops
 ``cluster.secret``                    with what the servers know each other
@@ -16,10 +17,13 @@
 """
 
 import contextlib
+import os
+import re
 import secrets
 import shutil
+import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -40,12 +44,17 @@ from gateway.office.server_configuration import (
     CONFIGURATION,
     PRIVATE_KEY,
     ServerTokens,
+    differs_beyond_tokens,
     render_configuration,
 )
 from gateway.storage.private_file import sync_folder, write_private
 
 PLAN_FILE: Final = "office.toml"
 SERVERS: Final = "servers"
+_JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{86}")
+"""A token, which ends with a signature of 64 bytes."""
+_TEXTS: Final = {"cluster.secret": re.compile("[0-9a-f]{32}"), "operator.jwt": _JWT, "system.jwt": _JWT}
+"""What the files have to be that servers are given as they are."""
 OFFICE: Final = "office"
 """The name of the head office as a user of the servers."""
 
@@ -77,22 +86,20 @@ class ChainFolder:
         Raises `StateError` if it cannot be written, or has anything in it.
         """
         path = path.absolute()
-        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished = path.parent / f".{path.name}.unfinished"
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise StateError(
                     message("{path} is not empty: name a new folder, since keys are never overwritten", path=path)
                 )
-            shutil.rmtree(unfinished, ignore_errors=True)  # a power cut has left it
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.mkdir(mode=0o700)
-            cls(unfinished, plan)._fill()
-            with contextlib.suppress(FileNotFoundError):
-                path.rmdir()
-            unfinished.rename(path)
+            with _make_alone(unfinished):
+                cls(unfinished, plan)._fill()
+                with contextlib.suppress(FileNotFoundError):
+                    path.rmdir()
+                unfinished.rename(path)
             sync_folder(path.parent)
         except OSError as exc:
-            shutil.rmtree(unfinished, ignore_errors=True)
             raise StateError(
                 message("{path}: cannot be written: {reason}", path=path, reason=describe_error(exc))
             ) from exc
@@ -146,6 +153,11 @@ class ChainFolder:
         return self._read_key("shops_account", KeyKind.A)
 
     @property
+    def readers_account(self) -> SigningKey:
+        """The key of the account in which the chain's other systems are. Raises `StateError`."""
+        return self._read_key("readers_account", KeyKind.A)
+
+    @property
     def shops_key(self) -> SigningKey:
         """The key that signs the tokens of shops. Raises `StateError`."""
         return self._read_key("shops", KeyKind.A)
@@ -190,21 +202,31 @@ class ChainFolder:
             self.operator, self.account.public, self.plan.name, revoked=revoked, issued_at=issued_at
         )
 
-    def make_shops_token(self, account_token: str) -> str:
-        """Return the token of the shops' account that belongs to one of the other account. Raises `StateError`."""
+    def make_other_tokens(self, account_token: str) -> Mapping[str, str]:
+        """Return the tokens of the accounts of shops and readers that belong to one of the account with the streams.
+
+        They are by public key. Raises `StateError`.
+        """
         try:
             issued_at, revoked = jwt.read_account(account_token, self.operator.public, self.account.public)
         except ValueError as exc:
             raise self._damaged("account.jwt", exc) from exc
-        return jwt.make_shops_account(
-            self.operator,
-            self.shops_account.public,
-            self.plan.name,
-            streams=self.account.public,
-            shops_key=self.shops_key.public,
-            revoked=revoked,
-            issued_at=issued_at,
-        )
+        operator, streams = self.operator, self.account.public
+        shops, readers = self.shops_account.public, self.readers_account.public
+        return {
+            shops: jwt.make_shops_account(
+                operator,
+                shops,
+                self.plan.name,
+                streams=streams,
+                shops_key=self.shops_key.public,
+                revoked=revoked,
+                issued_at=issued_at,
+            ),
+            readers: jwt.make_readers_account(
+                operator, readers, self.plan.name, streams=streams, revoked=revoked, issued_at=issued_at
+            ),
+        }
 
     def save_account_token(self, token: str) -> None:
         """Keep the newest token of the account, also where a server begins with it. Raises `StateError`."""
@@ -212,14 +234,24 @@ class ChainFolder:
             self._write({"account.jwt": token.encode()})
             self.write_servers()
 
-    def write_servers(self) -> None:
-        """Bring the configurations of the servers to what the folder says. Raises `StateError`."""
-        self._write(self._render_servers())
+    def write_servers(self) -> bool:
+        """Bring the configurations of the servers to what the folder says. Raises `StateError`.
+
+        Return whether one differs in more than the accounts' tokens, which the servers get from each other.
+        """
+        rendered = self._render_servers()
+        differs = any(differs_beyond_tokens(self._read_present(name), content) for name, content in rendered.items())
+        self._write(rendered)
+        return differs
+
+    def _read_present(self, name: str) -> bytes:
+        """Return what a file holds; nothing if it is not there."""
+        return self._read(name) if (self.path / name).exists() else b""
 
     def _fill(self) -> None:
         authority = ChainAuthority.create(self.plan.name)
-        operator, account, system, shops, shops_account = (
-            SigningKey.create(kind) for kind in (KeyKind.O, KeyKind.A, KeyKind.A, KeyKind.A, KeyKind.A)
+        operator, account, system, shops, shops_account, readers_account = (
+            SigningKey.create(kind) for kind in (KeyKind.O, *(KeyKind.A,) * 5)
         )
         key = Ed25519PrivateKey.generate()
         office = encode_public_key(KeyKind.U, key.public_key().public_bytes_raw())
@@ -233,6 +265,7 @@ class ChainFolder:
             "system.jwt": jwt.make_system_account(operator, system.public),
             "shops.nk": shops.seed,
             "shops_account.nk": shops_account.seed,
+            "readers_account.nk": readers_account.seed,
             "cluster.secret": secrets.token_hex(16),
             "office.jwt": jwt.make_user(account, office, OFFICE),
             "observer.jwt": jwt.make_user(system, office, OFFICE),
@@ -262,14 +295,14 @@ class ChainFolder:
     def _render_servers(self) -> dict[str, bytes]:
         system = self._read_key("system", KeyKind.A).public
         tokens = ServerTokens(
-            self._read("operator.jwt").decode(),
+            self._read_text("operator.jwt"),
             system,
             {
-                system: self._read("system.jwt").decode(),
+                system: self._read_text("system.jwt"),
                 self.account.public: self.account_token,
-                self.shops_account.public: self.make_shops_token(self.account_token),
+                **self.make_other_tokens(self.account_token),
             },
-            self._read("cluster.secret").decode(),
+            self._read_text("cluster.secret"),
         )
         return {
             f"{SERVERS}/{place.name}/{CONFIGURATION}": render_configuration(self.plan, place, tokens).encode()
@@ -302,6 +335,13 @@ class ChainFolder:
                 )
             ) from exc
 
+    def _read_text(self, name: str) -> str:
+        """Return what servers are given as it is: they would take an empty password, too. Raises `StateError`."""
+        text = self._read(name).decode("ascii", "replace").strip()
+        if not _TEXTS[name].fullmatch(text):
+            raise self._damaged(name, ValueError(message("it was cut off, or changed")))
+        return text
+
     def _read_key(self, name: str, kind: KeyKind) -> SigningKey:
         file = f"{name}.nk"
         try:
@@ -317,3 +357,31 @@ class ChainFolder:
                 reason=describe_error(reason),
             )
         )
+
+
+@contextlib.contextmanager
+def _make_alone(folder: Path) -> Iterator[None]:
+    """Make an empty folder, and remove it at the end if it is still there; what a power cut has left in it goes.
+
+    Raises `StateError` while another process does the same: two of them would mix their keys. Raises `OSError`.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if sys.platform != "win32":
+            import fcntl
+
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_ours = os.path.samestat(os.fstat(opened), folder.stat())
+            except (BlockingIOError, FileNotFoundError):
+                is_ours = False
+            if not is_ours:
+                raise StateError(
+                    message("{path} is being made by another `sunmi-gateway office init`: wait for that", path=folder)
+                )
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for left in folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield

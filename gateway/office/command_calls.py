@@ -17,12 +17,16 @@ from typing import Any, Final, Literal, NamedTuple
 import nats.errors
 from pydantic import ValidationError
 
-from firmware_tools.language import message
-from gateway.fleet.commands import COMMANDS
+from firmware_tools.language import describe_error, message
+from gateway.errors import FieldError, InvalidRequest
+from gateway.fleet.commands import COMMANDS, MAX_ARGUMENTS_BYTES
 from gateway.fleet.documents import CommandRequest, CommandResponse
+from gateway.fleet_settings import CommandName
 from gateway.office.audit import record_change
 from gateway.office.command_responses import CommandResponses
 from gateway.office.office import Office, translated
+from gateway.protocol import json_text
+from gateway.runtime.task_group import run_all
 
 CONCURRENCY: Final = 64
 """How many shops are asked at the same time."""
@@ -70,7 +74,7 @@ class _Due(NamedTuple):
 
 async def call_shops(
     office: Office,
-    command: str,
+    command: CommandName,
     arguments: Mapping[str, Any],
     shops: Sequence[str],
     *,
@@ -82,18 +86,27 @@ async def call_shops(
 
     The caller has checked it and its arguments. `run_id` names the run, as `RUN_ID` says: the same command with the
     same arguments and `run_id` is the same for a shop, so that it may be given again after a crash. `deadline_s` is how
-    long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
+    long from now it may be acted on, in seconds. Raises `InvalidRequest` for arguments that no shop would read, and
+    `HeadOfficeUnavailable`.
     """
+    check_size(arguments)
     ends_at = time.monotonic() + deadline_s
     deadline = f"{await office.read_time() + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
     command_id = _make_id(run_id, command, arguments)
-    [known] = [one for name, one in COMMANDS.items() if name == command]
-    about = known.arguments.model_validate_json(json.dumps(arguments)).subject
+    about = COMMANDS[command].arguments.model_validate_json(json.dumps(arguments)).subject
     await record_change(office, "command", command, id=command_id, about=about, shops=[*shops])
     calls = _Calls(office.actor, command, arguments, shops, command_id, ends_at, deadline, on_outcome)
     with translated(office.folder):
         async with CommandResponses.open(office.client) as responses:
-            await asyncio.gather(*(calls.work(responses) for _ in range(min(CONCURRENCY, len(shops)))))
+            await run_all(calls.work(responses) for _ in range(min(CONCURRENCY, len(shops))))
+
+
+def check_size(arguments: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` for arguments that are larger than a shop reads."""
+    size = len(json_text.dumps(json_text.make_encodable(arguments)).encode())
+    if size > MAX_ARGUMENTS_BYTES:
+        reason = message("have {size} bytes, and shops read {limit} at most", size=size, limit=MAX_ARGUMENTS_BYTES)
+        raise InvalidRequest([FieldError("arguments", reason)])
 
 
 def _make_id(run_id: str, command: str, arguments: Mapping[str, Any]) -> str:
@@ -108,7 +121,7 @@ class _Calls:
     def __init__(
         self,
         by: object,
-        command: str,
+        command: CommandName,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
         command_id: str,
@@ -148,9 +161,11 @@ class _Calls:
                 due.shop, self._command, request.model_dump_json().encode(), min(RESPONSE_TIMEOUT_S, left_s)
             )
             response = CommandResponse.model_validate_json(received)
-        except (nats.errors.NoRespondersError, TimeoutError) as exc:
+        except nats.errors.ConnectionClosedError:
+            raise
+        except (OSError, nats.errors.Error, TimeoutError) as exc:
             interval = AWAY_INTERVALS_S[min(due.attempt, len(AWAY_INTERVALS_S) - 1)]
-            reason = due.reason if isinstance(exc, nats.errors.NoRespondersError) else _describe_silence()
+            reason = due.reason if isinstance(exc, nats.errors.NoRespondersError) else _describe_silence(exc)
             self._again(due._replace(attempt=due.attempt + 1, reason=reason), interval)
             return
         except ValidationError:
@@ -176,5 +191,7 @@ def _describe_end(outcome: CallOutcome) -> str:
     return message("it was away until the deadline, so it has not got the command, and will not")
 
 
-def _describe_silence() -> str:
-    return message("its response did not arrive: the shop's audit log says whether it has acted on the command")
+def _describe_silence(failure: Exception) -> str:
+    if isinstance(failure, TimeoutError):
+        return message("its response did not arrive: the shop's audit log says whether it has acted on the command")
+    return message("the servers took nothing for it: {reason}", reason=describe_error(failure))

@@ -3,26 +3,31 @@
 A user of the servers is known by its key, which it has proved to have; the name that it gives itself proves nothing.
 """
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
-import nats.errors
 import nats.js.errors
 
+from gateway.office import jwt
 from gateway.office.office import Office, translated
+from gateway.office.servers import ChainServer, WrongClock, find_wrong_clocks, list_servers
+from gateway.runtime.timestamps import utc_text
 
-PAGE: Final = 500
-"""How many connections a server lists at once. With the token of each, that is a megabyte."""
+PAGE: Final = 10_000
+"""How many connections a server lists at once, 17 MB with the token of each. For every page it describes all of its
+connections anew, so more and smaller ones would cost it much."""
+CLOSED_PAGE: Final = 500
+"""The same for ended connections: the newest are listed first, and mostly those are wanted."""
 OVERLAP: Final = 20
 """How many connections of the page before are listed again: some end meanwhile, and later ones move up."""
 MAX_CLOSED_PAGES: Final = 20
 """How many pages of ended connections of a server are read; it remembers 10,000."""
-FIRST_RESPONSE_S: Final = 5.0
-"""How long the first server is waited for."""
-OTHERS_S: Final = 2.0
-"""How long the other servers are waited for after that: one that has just died is still counted."""
+LIST_TIMEOUT_S: Final = 15.0
+"""How long a page is waited for. A server may have much else to do, as when all shops come back at once."""
 _CLOSED: Final = 1
 """The servers' number for connections that have ended."""
 
@@ -36,24 +41,40 @@ class ChainConnections:
     servers: int = 0
     """How many servers have said who is connected."""
     expected: int = 0
-    """How many servers there are."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all servers have said it. Else who seems to be away may be connected to a server that is silent."""
-        return self.servers >= self.expected
+    """How many there are: who seems to be away may be connected to one that is silent."""
+    wrong_clocks: Sequence[WrongClock] = ()
+    """The servers whose clocks are wrong."""
 
 
-async def read_connections(office: Office, *, user: str = "") -> ChainConnections:
-    """Ask every server who is connected, or whether one user is. Raises `HeadOfficeUnavailable`."""
+async def read_connections(office: Office, *, users: Collection[str] | None = None) -> ChainConnections:
+    """Ask every server who is connected, or which of some users are. Raises `HeadOfficeUnavailable`."""
     with translated(office.folder):
-        servers = await _list_servers(office)
-        found = ChainConnections(servers=len(servers), expected=len(office.folder.plan.servers))
+        servers = await list_servers(office.observer)
+        wrong = find_wrong_clocks(servers)
+        found = ChainConnections(servers=len(servers), expected=len(office.folder.plan.servers), wrong_clocks=wrong)
         for server in servers:
-            async for one in _list_open(office, server, user):
-                begun, known = _utc(one.get("start")), _find_user(one)
-                found.since[known] = min(begun, found.since.get(known, begun))
+            behind_s = _find_delay(server, wrong)
+            for user in [""] if users is None else users:
+                async for one in _list_open(office, server.id, user):
+                    begun, known = _utc(one.get("start"), behind_s), _find_user(one)
+                    found.since[known] = min(begun, found.since.get(known, begun))
     found.since.pop("", None)
+    return found
+
+
+async def read_shops(office: Office) -> Mapping[str, str]:
+    """Return the public key of each shop that is connected, by its name, as its token says.
+
+    Raises `HeadOfficeUnavailable`.
+    """
+    issuer, found = office.folder.shops_key.public, dict[str, str]()
+    with translated(office.folder):
+        for server in await list_servers(office.observer):
+            async for one in _list_open(office, server.id, ""):
+                with contextlib.suppress(ValueError):  # no shop
+                    public_key, shop = jwt.read_shop(str(one.get("jwt")), issuer)
+                    if public_key == _find_user(one):
+                        found[shop] = public_key
     return found
 
 
@@ -67,17 +88,19 @@ async def read_ends(office: Office, users: Collection[str], *, user: str = "") -
     if not users:
         return ends
     with translated(office.folder):
-        for server in await _list_servers(office):
-            missing = set(users)
+        servers = await list_servers(office.observer)
+        wrong = find_wrong_clocks(servers)
+        for server in servers:
+            missing, behind_s = set(users), _find_delay(server, wrong)
             for page in range(MAX_CLOSED_PAGES):
-                options = {"state": _CLOSED, "sort": "stop", "offset": page * PAGE, "user": user}  # the newest first
-                listed = await _ask(office, server, options)
+                options = {"state": _CLOSED, "sort": "stop", "offset": page * CLOSED_PAGE, "user": user}
+                listed = await _ask(office, server.id, options, CLOSED_PAGE)
                 for one in listed:
                     ended = _find_user(one)
                     if ended in missing:
                         missing.discard(ended)
-                        ends[ended] = max(ends.get(ended, ""), _utc(one.get("stop")))
-                if len(listed) < PAGE or not missing:
+                        ends[ended] = max(ends.get(ended, ""), _utc(one.get("stop"), behind_s))
+                if len(listed) < CLOSED_PAGE or not missing:
                     break
     return ends
 
@@ -91,10 +114,13 @@ def _find_user(connection: Mapping[str, Any]) -> str:
 
 
 async def _list_open(office: Office, server: str, user: str) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield each connection of a server that is open. They are listed by their numbers, which only grow."""
+    """Yield each connection of a server that is open; of one user unless that is empty.
+
+    They are listed by their numbers, which only grow.
+    """
     offset, last = 0, 0
     while True:
-        listed = await _ask(office, server, {"offset": offset, "user": user})
+        listed = await _ask(office, server, {"offset": offset, "user": user}, PAGE)
         if listed and int(listed[0]["cid"]) > last and offset > 0:
             offset = max(0, offset - PAGE)  # more have ended meanwhile than overlap
             continue
@@ -107,10 +133,10 @@ async def _list_open(office: Office, server: str, user: str) -> AsyncIterator[Ma
         offset += PAGE - OVERLAP
 
 
-async def _ask(office: Office, server: str, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    request = {"auth": True, "limit": PAGE, **options}
+async def _ask(office: Office, server: str, options: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
+    request = {"auth": True, "limit": limit, **options}
     response = await office.observer.request(
-        f"$SYS.REQ.SERVER.{server}.CONNZ", json.dumps(request).encode(), timeout=FIRST_RESPONSE_S
+        f"$SYS.REQ.SERVER.{server}.CONNZ", json.dumps(request).encode(), timeout=LIST_TIMEOUT_S
     )
     document = json.loads(response.data)
     if "error" in document:
@@ -118,31 +144,12 @@ async def _ask(office: Office, server: str, options: Mapping[str, Any]) -> list[
     return list(document["data"].get("connections") or [])
 
 
-async def _list_servers(office: Office) -> list[str]:
-    """Return the ids of the servers. One that is dead does not hold this up for long."""
-    observer = office.observer
-    inbox = observer.new_inbox()
-    subscription = await observer.subscribe(inbox)
-    found: list[str] = []
-    try:
-        await observer.publish("$SYS.REQ.SERVER.PING", b"", reply=inbox)
-        expected, wait_s = 1, FIRST_RESPONSE_S
-        while len(found) < expected:
-            try:
-                document = json.loads((await subscription.next_msg(timeout=wait_s)).data)
-            except nats.errors.TimeoutError:
-                if not found:
-                    raise
-                break
-            found.append(str(document["server"]["id"]))
-            expected = max(expected, int(document["statsz"].get("active_servers", 1)))
-            wait_s = OTHERS_S
-    finally:
-        if not observer.is_closed:
-            await subscription.unsubscribe()
-    return found
+def _find_delay(server: ChainServer, wrong: Sequence[WrongClock]) -> float:
+    """Return by how much the clock of a server is behind, in seconds; 0 unless it is wrong."""
+    return next((one.now - one.told for one in wrong if one.server == server.name), 0.0)
 
 
-def _utc(time: object) -> str:
-    """Return a time of the servers with whole seconds."""
-    return f"{str(time)[:19]}Z"
+def _utc(time: object, behind_s: float) -> str:
+    """Return a time of a server with whole seconds, as it is by right clocks."""
+    text = f"{str(time)[:19]}Z"
+    return utc_text(datetime.fromisoformat(text).timestamp() + behind_s) if behind_s else text

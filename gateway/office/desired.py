@@ -1,23 +1,23 @@
 """What the head office wants of its shops: the documents of the bucket `desired`, read and changed part by part.
 
-A part is named as a shop's answer names it: `settings.SECTION.KEY`, `products`, `templates.NAME` or `version`. Its
-value is JSON; None means that the document does not have it.
+The value of a part is JSON; None means that the document does not have it.
 """
 
-import asyncio
 import json  # numbers stay what models make of them: json_text would have fractions as Decimal
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from firmware_tools.language import describe_error, message
 from gateway.desired_settings import find_push_refusal
-from gateway.errors import Conflict, FieldError, InvalidRequest, StateError
-from gateway.fleet.documents import DesiredState
+from gateway.errors import FieldError, InvalidRequest
+from gateway.fleet.documents import MAX_DOCUMENT_BYTES, DesiredState
+from gateway.fleet.part_names import PRODUCTS, SETTINGS, TEMPLATES, VERSION
 from gateway.fleet.subjects import CHAIN_KEY, DESIRED, group_key
-from gateway.office.bucket import Bucket, Entry, RevisionConflict
+from gateway.list_settings import show_list_example
+from gateway.office.bucket import Bucket, DamagedEntry, Entry
 from gateway.office.office import Office
 from gateway.protocol import json_text
 from gateway.settings import Settings, describe_errors
@@ -25,15 +25,6 @@ from gateway.validation_texts import describe_validation_error
 
 Parts = Mapping[str, Any]
 """Values by part."""
-
-MAX_DOCUMENT_BYTES: Final = 256 * 1024
-"""No document is larger: shops read no larger one."""
-SETTINGS: Final = "settings"
-PRODUCTS: Final = "products"
-TEMPLATES: Final = "templates"
-VERSION: Final = "version"
-_ATTEMPTS: Final = 30
-_PAUSE_S: Final = 0.01
 
 
 class DesiredDocument(NamedTuple):
@@ -45,6 +36,8 @@ class DesiredDocument(NamedTuple):
     """What it holds; what a newer head office has put there is kept."""
     revision: int
     """Its revision; 0 if it was never there."""
+    is_damaged: bool = False
+    """Whether it cannot be read: it counts as empty."""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -73,7 +66,7 @@ class Wanted(NamedTuple):
 
 
 class DesiredBucket:
-    """The bucket. Every method raises `HeadOfficeUnavailable`, and `StateError` for a document that is damaged."""
+    """The bucket. Every method raises `HeadOfficeUnavailable`, and `DamagedEntry` for a document that is damaged."""
 
     def __init__(self, office: Office) -> None:
         """Take the connection."""
@@ -95,16 +88,15 @@ class DesiredBucket:
         It is written even if it stays as it is; not if that returns None. `decide` is called again if somebody else
         changes the document meanwhile. Raises `Conflict` and `InvalidRequest`.
         """
-        for attempt in range(_ATTEMPTS):
+
+        async def work() -> int:
             document = await self.get(key)
             parts = await decide(document)
             if parts is None:
                 return document.revision
-            try:
-                return await self._bucket.put(key, _dump(key, apply_parts(document.document, parts)), document.revision)
-            except RevisionConflict:
-                await asyncio.sleep(random.uniform(0, _PAUSE_S * attempt))
-        raise Conflict(message("{key} is changed by others all the time: try again", key=key))
+            return await self._bucket.put(key, _dump(key, apply_parts(document.document, parts)), document.revision)
+
+        return await self._bucket.retry_on_conflict(key, work)
 
     async def change(self, key: str, parts: Parts) -> tuple[DesiredDocument, int]:
         """Set parts of a document; return it as it was before, and the new revision.
@@ -121,13 +113,22 @@ class DesiredBucket:
         return DesiredDocument(key, _load(key, entry.value), entry.revision), revision
 
     async def change_groups(self, key: str, groups: tuple[str, ...]) -> None:
-        """Set the groups of a shop in its document. Raises `Conflict` and `InvalidRequest`."""
+        """Set the groups of a shop in its document, if they differ. Raises `Conflict` and `InvalidRequest`."""
 
         def edit(value: bytes | None) -> bytes | None:
             before = _load(key, value)
-            return _dump(key, {**before, "groups": list(groups)})
+            is_same = before.get("groups", []) == [*groups]
+            return value if is_same else _dump(key, {**before, "groups": [*groups]})
 
         await self._bucket.change(key, edit)
+
+    async def empty(self, key: str, groups: tuple[str, ...] = ()) -> int:
+        """Take out all that a document holds, also if it is damaged, and return its new revision.
+
+        `groups` are those of the shop whose document it is. Raises `Conflict`.
+        """
+        value = _dump(key, {"groups": list(groups)} if groups else {})
+        return (await self._bucket.change(key, lambda _: value))[1]
 
     async def read_all(self, keys: str = ">") -> AsyncIterator[DesiredDocument]:
         """Yield the documents whose keys fit. Damaged ones count as empty: shops take nothing of them, either."""
@@ -185,29 +186,24 @@ def _set(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
         table[first] = value
 
 
-def setting_part(name: str) -> str:
-    """Return the part of a setting, `SECTION.KEY`."""
-    return f"{SETTINGS}.{name}"
-
-
-def template_part(name: str) -> str:
-    """Return the part of a template of labels."""
-    return f"{TEMPLATES}.{name}"
-
-
 def parse_setting(name: str, text: str) -> Any:
     """Return the value of a setting that a person has typed: a list as JSON, anything else as it is.
 
     Raises `InvalidRequest` as `check_settings` does.
     """
-    annotation = _find_annotation(name)
+    field = find_field(name)
+    annotation: Any = get_args(field.annotation)[0] if get_origin(field.annotation) is Annotated else field.annotation
     try:
         is_list = get_origin(annotation) is list
         value = json.loads(text) if is_list else TypeAdapter(annotation).validate_python(text)
     except ValidationError as exc:
         raise InvalidRequest([FieldError(name, describe_validation_error(exc.errors()[0]))]) from exc
-    except ValueError as exc:
-        reason = message('must be a JSON array such as ["eth0"]: {reason}', reason=describe_error(exc))
+    except (ValueError, RecursionError) as exc:
+        reason = message(
+            "must be a JSON array such as {example}: {reason}",
+            example=show_list_example(field),
+            reason=describe_error(exc),
+        )
         raise InvalidRequest([FieldError(name, reason)]) from exc
     check_settings({name: value})
     return value
@@ -226,20 +222,24 @@ def check_settings(settings: Parts) -> None:
             continue
         section, _, key = name.partition(".")
         try:
+            _encode(value)
             Settings.model_validate({section: {key: value}})
         except ValidationError as exc:
             wrong = [one for one in exc.errors() if one["loc"][1:2] == (key,)]
             faults += [FieldError(name, describe_validation_error(one)) for one in wrong[:1]]
+        except ValueError as exc:
+            faults.append(FieldError(name, describe_error(exc)))
     if faults:
         raise InvalidRequest(faults)
 
 
-def _find_annotation(name: str) -> Any:
+def find_field(name: str) -> FieldInfo:
+    """Return the declaration of a setting. Raises `InvalidRequest` if it may not be set from here."""
     if (refusal := find_push_refusal(name)) is not None:
         raise InvalidRequest([FieldError(name, refusal)])
     section, _, key = name.partition(".")
-    annotation = type(getattr(Settings(), section)).model_fields[key].annotation
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    model: type[BaseModel] = type(getattr(Settings(), section))
+    return model.model_fields[key]
 
 
 def read_entry(key: str, entry: Entry | None) -> DesiredDocument:
@@ -248,31 +248,57 @@ def read_entry(key: str, entry: Entry | None) -> DesiredDocument:
         return DesiredDocument(key, {}, 0)
     try:
         return DesiredDocument(key, _load(key, entry.value), entry.revision)
-    except StateError:
-        return DesiredDocument(key, {}, entry.revision)
+    except DamagedEntry:
+        return DesiredDocument(key, {}, entry.revision, is_damaged=True)
 
 
 def _load(key: str, value: bytes | None) -> Mapping[str, Any]:
-    """Read a document. Raises `StateError`."""
+    """Read a document. Raises `DamagedEntry`."""
     try:
         DesiredState.model_validate_json(value or b"{}")
         document: dict[str, Any] = json.loads(value or b"{}")
     except ValueError as exc:
-        raise StateError(
-            message(
-                "the document {key} of the bucket {bucket} is damaged, so no shop follows it: somebody has written it "
-                "who is not this program; delete it there: {reason}",
-                key=key,
-                bucket=DESIRED,
-                reason=describe_errors(exc) if isinstance(exc, ValidationError) else describe_error(exc),
-            )
-        ) from exc
+        reason = describe_errors(exc) if isinstance(exc, ValidationError) else describe_error(exc)
+        raise DamagedEntry(_describe_damage(key, reason)) from exc
     return document
+
+
+def _encode(value: Any) -> bytes:
+    """Return JSON that every shop reads. Raises `ValueError` with the reason for what JSON does not have."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(message("must be valid Unicode")) from exc
+    except ValueError as exc:
+        raise ValueError(message("must be a valid number")) from exc
+
+
+def _describe_damage(key: str, reason: str) -> str:
+    """Return what to do about a damaged document, and whose it is."""
+    kind, _, name = key.partition(".")
+    match kind:
+        case "group":
+            whose, option = message("the group {name}", name=name), f"--group {name}"
+        case "shop":
+            whose, option = message("the shop {name}", name=name), f"--shop {name}"
+        case _:
+            whose, option = message("all shops"), "--all"
+    return message(
+        "the document with what is desired of {whose} is damaged, so no shop follows it: somebody has written it who "
+        "is not this program. Empty it, and set anew what is to hold: sunmi-gateway office unset document {option} "
+        "({reason})",
+        whose=whose,
+        option=option,
+        reason=reason,
+    )
 
 
 def _dump(key: str, document: Mapping[str, Any]) -> bytes:
     """Return a document as it is stored. Raises `InvalidRequest` for one that no shop would read."""
-    value = json.dumps(document, ensure_ascii=False).encode()
+    try:
+        value = _encode(document)
+    except ValueError as exc:
+        raise InvalidRequest([FieldError(key, describe_error(exc))]) from exc
     if len(value) > MAX_DOCUMENT_BYTES:
         reason = message("is larger than {limit} bytes with that", limit=MAX_DOCUMENT_BYTES)
         raise InvalidRequest([FieldError(key, reason)])

@@ -4,13 +4,10 @@ Everything about a shop stands in its record in the bucket `shops`, which is cha
 so a code is good once, whatever happens at the same time.
 """
 
-import asyncio
 import hashlib
 import hmac
-import random
 import re
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -19,17 +16,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from firmware_tools.language import message
-from gateway.errors import Conflict, FieldError, Forbidden, InvalidRequest, NotFound, StateError
+from gateway.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join_code import SECRET_BYTES, JoinCode
-from gateway.fleet.subjects import DESIRED, SHOP_NAME, SHOPS, shop_key
-from gateway.office.audit import record_change
-from gateway.office.bucket import Bucket, Entry, RevisionConflict
+from gateway.fleet.subjects import DESIRED, REPORTED, SHOP_NAME, SHOPS, shop_key
+from gateway.office.audit import read_keys, record_change
+from gateway.office.bucket import Bucket, DamagedEntry
 from gateway.office.chain_folder import ShopCredentials
+from gateway.office.connections import read_shops
 from gateway.office.desired import DesiredBucket
 from gateway.office.nkey import KeyKind, encode_public_key
 from gateway.office.office import Office
 from gateway.office.revocation import revoke
+from gateway.office.shops import unknown_shop
 from gateway.runtime.timestamps import utc_text
 
 DAY_S: Final = 86_400
@@ -38,20 +37,21 @@ VALID_DAYS: Final = 7
 MAX_DAYS: Final = 365
 MAX_TITLE_LENGTH: Final = 200
 MAX_GROUPS: Final = 20
-MAX_PAUSE_S: Final = 0.1
-"""How long to wait at most before a record is changed again that somebody else has changed."""
 
 
 _NAME: Final = re.compile(SHOP_NAME)
 
 
 class Enrolment:
-    """Enrols shops, lets them join, and retires them. Every method raises `HeadOfficeUnavailable` and `StateError`."""
+    """Enrols shops, lets them join, and retires them.
 
-    def __init__(self, office: Office, clock: Callable[[], float] = time.time) -> None:
-        """Take the connection; `clock` returns Unix seconds."""
+    Every method raises `HeadOfficeUnavailable` and `StateError`; what changes a shop, `Conflict`, if others do so all
+    the time.
+    """
+
+    def __init__(self, office: Office) -> None:
+        """Take the connection."""
         self._office = office
-        self._clock = clock
 
     async def enrol(
         self,
@@ -64,27 +64,31 @@ class Enrolment:
     ) -> JoinCode:
         """Enrol a shop and return its join code. `again` revokes what a code or a gateway of it can do now.
 
-        Title and groups that are left out stay as they are. Raises `InvalidRequest`, which names the field, and
-        `Conflict` if the shop is enrolled, unless `again`.
+        Title and groups that are left out stay as they are. Raises `InvalidRequest`, which names the field,
+        `Conflict` if the shop is enrolled, unless `again`, and `NotFound` if it never was, and `again`.
         """
         _check(shop, title, groups, valid_days)
         secret = secrets.token_bytes(SECRET_BYTES)
+        now = await self._read_clock()
 
         def invite(before: ShopRecord | None) -> ShopRecord:
+            if before is None and again:  # a mistyped name makes no new shop
+                raise unknown_shop(shop)
             if before is not None and before.state != "retired" and not again:
                 raise _already_enrolled(shop, before)
             return ShopRecord(
                 state="invited",
                 title=title if title is not None else before.title if before else "",
                 groups=tuple(groups) if groups is not None else before.groups if before else (),
-                since=utc_text(self._clock()),
+                since=utc_text(now),
                 code_sha256=hashlib.sha256(secret).hexdigest(),
-                code_expires=utc_text(self._clock() + valid_days * DAY_S),
+                code_expires=utc_text(now + valid_days * DAY_S),
             )
 
+        desired = DesiredBucket(self._office)
+        await desired.get(shop_key(shop))  # one that is damaged is told before an earlier machine is locked out
         record, revision = await self._change(shop, invite)
-        if groups is not None:
-            await DesiredBucket(self._office).change_groups(shop_key(shop), record.groups)
+        await desired.change_groups(shop_key(shop), record.groups)
         await record_change(
             self._office, "enrol", shop, revision=revision, title=record.title, groups=record.groups,
             again=again or None, code_expires=record.code_expires,
@@ -98,6 +102,7 @@ class Enrolment:
         The caller has seen that the gateway has the private key. Raises `Forbidden`, which says why.
         """
         public_key = encode_public_key(KeyKind.U, key.public_bytes_raw())
+        now = await self._read_clock()
 
         def accept(before: ShopRecord | None) -> ShopRecord:
             if before is not None and before.state == "joined" and before.public_key == public_key:
@@ -106,12 +111,12 @@ class Enrolment:
             if before is None or not hmac.compare_digest(before.code_sha256, digest):
                 raise Forbidden(
                     message(
-                        "the join code of {shop} is wrong, or was used: make a new one in the head office: "
-                        "sunmi-gateway office enrol {shop} --again",
+                        "the join code of {shop} is wrong, or was used. If no gateway of {shop} works, make a new one "
+                        "in the head office: sunmi-gateway office enrol {shop} --again",
                         shop=shop,
                     )
                 )
-            if self._clock() > datetime.fromisoformat(before.code_expires).timestamp():
+            if now > datetime.fromisoformat(before.code_expires).timestamp():
                 raise Forbidden(
                     message(
                         "the join code of {shop} was good until {time}: make a new one in the head office: "
@@ -123,7 +128,7 @@ class Enrolment:
             return before.model_copy(
                 update={
                     "state": "joined",
-                    "since": utc_text(self._clock()),
+                    "since": utc_text(now),
                     "code_sha256": "",
                     "code_expires": "",
                     "public_key": public_key,
@@ -135,33 +140,45 @@ class Enrolment:
             await record_change(self._office, "join", shop, revision=revision, public_key=public_key)
         return self._office.folder.issue_shop(shop, key)
 
+    async def check(self, shop: str) -> None:
+        """Raise `NotFound` if there is no record of a shop; one that is damaged is there."""
+        if (await Bucket(self._office, SHOPS).get(shop)).value is None:
+            raise unknown_shop(shop)
+
     async def retire(self, shop: str) -> ShopRecord:
-        """End a shop: its gateway cannot connect any more, and its code is no longer good. Raises `NotFound`."""
+        """End a shop: its gateway cannot connect any more, and its code is no longer good. Raises `NotFound`.
+
+        A record that is damaged does not say which key the shop has: then all that it had are revoked.
+        """
+        now = await self._read_clock()
 
         def end(before: ShopRecord | None) -> ShopRecord:
             if before is None:
-                raise NotFound(
-                    message(
-                        "there is no shop {shop}: `sunmi-gateway office shops` lists those that there are", shop=shop
-                    )
-                )
+                raise unknown_shop(shop)
             if before.state == "retired":
                 return before
             return before.model_copy(
                 update={
                     "state": "retired",
-                    "since": utc_text(self._clock()),
+                    "since": utc_text(now),
                     "code_sha256": "",
                     "code_expires": "",
                     "public_key": "",
                 }
             )
 
-        record, revision = await self._change(shop, end)
+        try:
+            record, revision = await self._change(shop, end)
+        except DamagedEntry:
+            record, revision = await self._replace(shop, ShopRecord(state="retired", since=utc_text(now)))
         await Bucket(self._office, DESIRED).purge(shop_key(shop))
         if revision is not None:
             await record_change(self._office, "retire", shop, revision=revision)
         return record
+
+    async def _read_clock(self) -> float:
+        """Return Unix seconds by the clock of the servers: a code is made and taken on two machines."""
+        return (await self._office.read_time()).timestamp()
 
     async def _change(
         self, shop: str, edit: Callable[[ShopRecord | None], ShopRecord]
@@ -174,18 +191,40 @@ class Enrolment:
         shown as joined and cannot connect, never the reverse.
         """
         bucket = Bucket(self._office, SHOPS)
-        while True:
+
+        async def work() -> tuple[ShopRecord, int | None]:
             entry = await bucket.get(shop)
-            before = _parse(entry)
+            before = parse_record(shop, entry.value)
             record = edit(before)
             if record == before:
                 return record, None
-            if before is not None and before.public_key and before.public_key != record.public_key:
-                await revoke(self._office, [before.public_key])
-            try:
-                return record, await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
-            except RevisionConflict:
-                await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+            if before is not None and before.public_key != record.public_key:
+                if before.public_key:
+                    await revoke(self._office, [before.public_key])
+                await self._forget_reports(shop)
+            return record, await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
+
+        return await bucket.retry_on_conflict(shop, work)
+
+    async def _replace(self, shop: str, record: ShopRecord) -> tuple[ShopRecord, int]:
+        """Put another record in the place of a damaged one; return it and its revision."""
+        bucket = Bucket(self._office, SHOPS)
+
+        async def work() -> tuple[ShopRecord, int]:
+            entry = await bucket.get(shop)
+            keys = await read_keys(self._office, "join", shop)
+            if (connected := (await read_shops(self._office)).get(shop)) is not None:
+                keys.add(connected)
+            await revoke(self._office, keys)
+            await self._forget_reports(shop)
+            return record, await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
+
+        return await bucket.retry_on_conflict(shop, work)
+
+    async def _forget_reports(self, shop: str) -> None:
+        """Forget what an earlier machine has reported: it says nothing about another one."""
+        for keys in (shop, f"{shop}.>"):
+            await Bucket(self._office, REPORTED).purge(keys)
 
 
 def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
@@ -209,17 +248,19 @@ def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
     )
 
 
-def _parse(entry: Entry) -> ShopRecord | None:
-    """Return the record of a shop, if there is one. Raises `StateError`."""
-    if entry.value is None:
+def parse_record(shop: str, value: bytes | None) -> ShopRecord | None:
+    """Return the record of a shop, if there is one. Raises `DamagedEntry`."""
+    if value is None:
         return None
     try:
-        return ShopRecord.model_validate_json(entry.value)
+        return ShopRecord.model_validate_json(value)
     except ValidationError as exc:
         what = message(
-            "the record of {shop} in the bucket {bucket} is damaged: delete it there", shop=entry.key, bucket=SHOPS
+            "the record of the shop {shop} is damaged: `sunmi-gateway office retire {shop}` locks its gateway out; "
+            "then enrol it again",
+            shop=shop,
         )
-        raise StateError(what) from exc
+        raise DamagedEntry(what) from exc
 
 
 def _check(shop: str, title: str | None, groups: Sequence[str] | None, valid_days: int) -> None:

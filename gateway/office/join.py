@@ -27,7 +27,7 @@ from firmware_tools.language import describe_error, message
 from gateway.errors import Forbidden, GatewayError, StateError
 from gateway.fleet.join_code import SECRET_BYTES
 from gateway.fleet.subjects import SHOP_NAME
-from gateway.office.chain_folder import ChainFolder
+from gateway.office.authority import ChainAuthority
 from gateway.office.enrolment import Enrolment
 from gateway.office.office import Actor, Office
 from gateway.protocol import json_text
@@ -133,11 +133,10 @@ class JoinService:
         self._tries[address] = bucket
 
 
-def make_server_tls(chain: ChainFolder) -> ssl.SSLContext:
-    """Return a context with a new certificate for the address at which shops join. Raises `StateError`."""
-    certificate, key = chain.authority.issue_server(chain.plan.join_address.host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # browsers read the head office's pages here, too
+def make_server_tls(authority: ChainAuthority, *hosts: str) -> ssl.SSLContext:
+    """Return the context of a server with a new certificate for these names and addresses. Raises `StateError`."""
+    certificate, key = authority.issue_server(*hosts)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "server.pem"
@@ -146,7 +145,7 @@ def make_server_tls(chain: ChainFolder) -> ssl.SSLContext:
             context.load_cert_chain(file)
     except OSError as exc:
         raise StateError(
-            message("the certificate of the join service cannot be used: {reason}", reason=describe_error(exc))
+            message("a new certificate of the head office cannot be used: {reason}", reason=describe_error(exc))
         ) from exc
     return context
 

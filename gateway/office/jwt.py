@@ -7,6 +7,7 @@ What ends a user is a revocation, which is a claim of the account.
 import base64
 import hashlib
 import json
+import re
 import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -15,7 +16,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware_tools.language import message
-from gateway.fleet.subjects import list_passages, reader_permissions, shop_permissions
+from gateway.fleet.subjects import (
+    SHOP_NAME,
+    Passages,
+    list_mqtt_subjects,
+    list_passages,
+    list_reader_passages,
+    reader_permissions,
+    shop_permissions,
+)
 from gateway.office.nkey import KeyKind, SigningKey, decode_public_key
 
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -26,6 +35,18 @@ ANSWER_TIME_NS: Final = 20 * 10**9
 """For how long a server remembers where the answer of a stream to a shop goes, in nanoseconds."""
 SHOP_SUBSCRIPTIONS: Final = 64
 """How many subscriptions a connection of a shop has at most: it needs about 30 with 20 groups."""
+SHOPS_CONNECTIONS: Final = 60_000
+"""How many connections all shops have together. A server takes 65,536: so head office and readers still get in."""
+READERS_CONNECTIONS: Final = 1000
+"""How many connections all other systems have together, but for those that read by MQTT."""
+OFFICE_CONNECTIONS: Final = 4000
+"""How many connections the head office and all systems that read by MQTT have together: the servers know no limit for
+one user. So all accounts fit into one server, and whoever opens connections without end keeps no shop out."""
+READER_SUBSCRIPTIONS: Final = 64
+"""How many subscriptions a connection of another system has at most: it needs three."""
+STREAM_CONSUMERS: Final = 256
+"""How many consumers a stream has at most: that of events one for each reader, and the servers make one in a stream of
+their own for each subscription by MQTT with QoS 1."""
 USER_NAME: Final = "{{name()}}"
 """In place of this the servers put the name of each user."""
 
@@ -45,18 +66,22 @@ def make_system_account(operator: SigningKey, public_key: str) -> str:
 
 
 def make_account(operator: SigningKey, public_key: str, name: str, *, revoked: Collection[str], issued_at: int) -> str:
-    """Return the token of the account with the streams, in which the head office and readers are.
+    """Return the token of the account with the streams, in which the head office and readers by MQTT are.
 
     `revoked` has the public keys of users that may not connect, `issued_at` is in Unix seconds: servers keep the
     newest token.
     """
-    # One service for all that shops send: a server lets the answer to a message of a service not come back as another
-    # message of it, so that no shop can have an answer delivered as what another shop has sent.
+    # One service for all that shops and readers send: a server lets the answer to a message of a service not come back
+    # as another message of it, so that no shop can have an answer delivered as what another shop has sent.
     exports = [
         {"name": "up", "subject": ">", "type": "service", "response_threshold": ANSWER_TIME_NS},
-        *({"name": subject, "subject": subject, "type": "stream"} for subject in list_passages().down),
+        *(
+            {"name": subject, "subject": subject, "type": "stream"}
+            for subject in (*list_passages().down, *list_reader_passages().down)
+        ),
     ]
-    claims = _account_claims(_limits(has_streams=True), revoked) | {"exports": exports}
+    limits = _limits(has_streams=True) | {"conn": OFFICE_CONNECTIONS}
+    claims = _account_claims(limits, revoked) | {"exports": exports}
     return _encode(operator, public_key, name, claims, issued_at=issued_at)
 
 
@@ -84,16 +109,24 @@ def make_shops_account(
         **_user_limits(),
         "subs": SHOP_SUBSCRIPTIONS,
     }
-    imports = [
-        {"name": subject, "subject": subject, "account": streams, "type": kind}
-        for kind, subjects in (("service", passages.up), ("stream", passages.down))
-        for subject in subjects
-    ]
-    claims = _account_claims(_limits(has_streams=False), revoked) | {
-        "imports": imports,
+    limits = _limits(has_streams=False) | {"conn": SHOPS_CONNECTIONS}
+    claims = _account_claims(limits, revoked) | {
+        "imports": _describe_imports(passages, streams),
         "signing_keys": [{"kind": "user_scope", "key": shops_key, "role": "shop", "template": template}],
     }
     return _encode(operator, public_key, f"{name}-shops", claims, issued_at=issued_at)
+
+
+def make_readers_account(
+    operator: SigningKey, public_key: str, name: str, *, streams: str, revoked: Collection[str], issued_at: int
+) -> str:
+    """Return the token of the account in which the chain's other systems are, and which has no streams.
+
+    All arguments are as in `make_shops_account`.
+    """
+    limits = _limits(has_streams=False) | {"conn": READERS_CONNECTIONS}
+    claims = _account_claims(limits, revoked) | {"imports": _describe_imports(list_reader_passages(), streams)}
+    return _encode(operator, public_key, f"{name}-readers", claims, issued_at=issued_at)
 
 
 def make_user(account: SigningKey, public_key: str, name: str) -> str:
@@ -101,16 +134,33 @@ def make_user(account: SigningKey, public_key: str, name: str) -> str:
     return _encode(account, public_key, name, {"type": "user", "pub": {}, "sub": {}, **_user_limits()})
 
 
-def make_reader(account: SigningKey, public_key: str, name: str, *, mqtt: bool) -> str:
-    """Return the token of another system of the chain. With `mqtt` it is a password: MQTT has no nonce to sign."""
-    allowed = reader_permissions(name)
+def make_reader(readers: SigningKey, public_key: str, name: str, delivery: str) -> str:
+    """Return the token of another system of the chain, whose consumer sends to the subject `delivery`."""
+    allowed = reader_permissions(name, delivery)
     claims = {
         "type": "user",
-        "pub": {"deny": [">"]} if mqtt else {"allow": [*allowed.publish]},
+        "pub": {"allow": [*allowed.publish]},
         "sub": {"allow": [*allowed.subscribe]},
-        "bearer_token": mqtt,
-        "allowed_connection_types": ["MQTT", "MQTT_WS"] if mqtt else ["STANDARD", "WEBSOCKET"],
+        "allowed_connection_types": ["STANDARD", "WEBSOCKET"],
         **_user_limits(),
+        "subs": READER_SUBSCRIPTIONS,
+    }
+    return _encode(readers, public_key, name, claims)
+
+
+def make_mqtt_reader(account: SigningKey, public_key: str, name: str) -> str:
+    """Return the token of a system that reads by MQTT, and sends nothing.
+
+    It is a password, since MQTT has no nonce to sign. The servers keep sessions in streams of the user's account.
+    """
+    claims = {
+        "type": "user",
+        "pub": {"deny": [">"]},
+        "sub": {"allow": [*list_mqtt_subjects()]},
+        "bearer_token": True,
+        "allowed_connection_types": ["MQTT", "MQTT_WS"],
+        **_user_limits(),
+        "subs": READER_SUBSCRIPTIONS,
     }
     return _encode(account, public_key, name, claims)
 
@@ -135,6 +185,24 @@ def read_account(token: str, operator: str, account: str) -> tuple[int, frozense
     return issued_at, frozenset(revocations or ())
 
 
+def read_shop(token: str, issuer: str) -> tuple[str, str]:
+    """Return the public key and the name of a shop. Raises `ValueError` unless the key for shops has signed it."""
+    claims = _decode(token, KeyKind.A)
+    shop = claims.get("name")
+    if claims["iss"] != issuer or not isinstance(shop, str) or not re.fullmatch(SHOP_NAME, shop):
+        raise ValueError(message("it is no token of a shop"))
+    return str(claims.get("sub")), shop
+
+
+def _describe_imports(passages: Passages, streams: str) -> list[dict[str, str]]:
+    """Return what an account takes from that of the streams."""
+    return [
+        {"name": subject, "subject": subject, "account": streams, "type": kind}
+        for kind, subjects in (("service", passages.up), ("stream", passages.down))
+        for subject in subjects
+    ]
+
+
 def _account_claims(limits: Mapping[str, Any], revoked: Collection[str]) -> dict[str, Any]:
     return {
         "type": "account",
@@ -148,8 +216,10 @@ def _account_claims(limits: Mapping[str, Any], revoked: Collection[str]) -> dict
 
 def _limits(*, has_streams: bool) -> dict[str, Any]:
     unlimited = ("subs", "data", "payload", "imports", "exports", "conn", "leaf")
-    streams = ("mem_storage", "disk_storage", "streams", "consumer") if has_streams else ()
-    return dict.fromkeys((*unlimited, *streams), _NO_LIMIT) | {"wildcards": True}
+    limits: dict[str, Any] = dict.fromkeys(unlimited, _NO_LIMIT) | {"wildcards": True}
+    if has_streams:
+        limits |= dict.fromkeys(("mem_storage", "disk_storage", "streams"), _NO_LIMIT) | {"consumer": STREAM_CONSUMERS}
+    return limits
 
 
 def _user_limits() -> dict[str, int]:
@@ -172,7 +242,7 @@ def _encode(
     return f"{signed}.{_to_text(issuer.sign(signed.encode()))}"
 
 
-def _decode(token: str) -> dict[str, Any]:
+def _decode(token: str, kind: KeyKind = KeyKind.O) -> dict[str, Any]:
     """Return the claims of a token that its issuer has signed. Raises `ValueError`."""
     if len(token) > MAX_BYTES or token.count(".") != 2:
         raise ValueError(message("it is no token"))
@@ -180,7 +250,7 @@ def _decode(token: str) -> dict[str, Any]:
     header, claims = (json.loads(_from_text(part)) for part in signed.split("."))
     if header != _HEADER or not isinstance(claims, dict) or not isinstance(claims.get("iss"), str):
         raise ValueError(message("it is no token of NATS"))
-    issuer = Ed25519PublicKey.from_public_bytes(decode_public_key(claims["iss"], KeyKind.O))
+    issuer = Ed25519PublicKey.from_public_bytes(decode_public_key(claims["iss"], kind))
     try:
         issuer.verify(_from_text(signature), signed.encode())
     except InvalidSignature as exc:

@@ -23,11 +23,11 @@ class KeyKind(Enum):
     """Whose a key is, with the prefix byte: it makes the text begin with the letter of the same name."""
 
     A = 0
-    """An account: what the shops and the head office share."""
+    """An account: of the streams, of the shops, of the chain's other systems, or of the servers themselves."""
     O = 14 << 3  # noqa: E741  the letter that such a key begins with
     """The operator, whom all servers trust."""
     U = 20 << 3
-    """A user: one shop, or the head office."""
+    """A user: a shop, another system of the chain, or the head office."""
 
 
 class SigningKey:

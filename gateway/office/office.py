@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import getpass
-import json
 import random
 import socket
-from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Self
 
@@ -19,17 +17,19 @@ from firmware_tools.language import describe_error, message
 from gateway.fleet.client import FleetClient
 from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
-from gateway.fleet.subjects import EVENTS
 from gateway.office.chain_folder import OFFICE, ChainFolder
+from gateway.office.servers import list_servers, read_time
 
 CONNECT_TIMEOUT_S: Final = 12
-ATTEMPT_TIMEOUT_S: Final = 3
-"""How long it is tried to connect at one server, and at others if that one refuses. A handshake has 2 s of it."""
+"""How long the servers are tried."""
+REFUSED_TIMEOUT_S: Final = 3
+"""The same while all of them refuse at once: one that is being started takes a line soon."""
+STEP_TIMEOUT_S: Final = 2
+"""How long a server is waited for in each step of a handshake, before the next one is tried."""
 REQUEST_TIMEOUT_S: Final = 20.0
 """How long a request takes at most. A stream needs some seconds to choose a new leader."""
 RECONNECT_INTERVAL_S: Final = 1
 PING_INTERVAL_S: Final = 30
-_CLOSE_TIMEOUT_S: Final = 1.0
 
 
 ActorKind = Literal["command", "page", "api", "join"]
@@ -95,18 +95,12 @@ class Office:
         return self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
 
     async def read_time(self) -> datetime:
-        """Return the time by the clock of the servers, which the shops see too; this machine's clock may be wrong.
+        """Return the time by the clock of most servers; this machine's clock may be wrong.
 
         Raises `HeadOfficeUnavailable`.
         """
         with translated(self.folder):
-            response = await self.client.request(f"$JS.API.STREAM.INFO.{EVENTS}", timeout=REQUEST_TIMEOUT_S)
-        time = json.loads(response.data).get("ts")
-        if time is None:
-            raise HeadOfficeUnavailable(
-                message("the servers do not tell their time: see that they are of version 2.10 or later, and set up")
-            )
-        return datetime.fromisoformat(f"{time[:19]}+00:00")
+            return read_time(await list_servers(self.observer))
 
 
 @contextlib.contextmanager
@@ -118,7 +112,8 @@ def translated(folder: ChainFolder) -> Iterator[None]:
         servers = ", ".join(folder.plan.servers)
         raise HeadOfficeUnavailable(
             message(
-                "the servers {servers} cannot be reached, or take nothing now: see that they run: {reason}",
+                "the servers {servers} cannot be reached, or take nothing now: see that they run; start one again "
+                "whose disk was full: {reason}",
                 servers=servers,
                 reason=describe_error(exc),
             )
@@ -134,53 +129,58 @@ async def _open(folder: ChainFolder, files: CredentialFiles) -> AsyncIterator[Cl
     try:
         yield client
     finally:
-        await _close(client)
+        await client.close()
 
 
 async def connect_client(servers: Sequence[str], credentials: UserCredentials, **options: Any) -> Client:
     """Connect to the first of the servers that answers, in their order. After a loss the client comes back by itself.
 
-    `options` are more of those of the client library. It waits for ever to end a handshake that a server does not
-    answer, so each attempt has a limit and a new client. Raises the errors of the library, and what failed last if no
+    `options` are more of those of the client library. Raises the errors of the library, and what failed last if no
     server takes the user in time.
     """
-    failures: list[Exception] = []
-
-    async def note_error(error: Exception) -> None:
-        failures[:] = [error]
-
-    order = deque(f"tls://{server}" for server in servers)
+    client: Client = FleetClient()
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            while True:
-                client: Client = FleetClient()
-                try:
-                    async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                        await client.connect(
-                            [*order],
-                            dont_randomize=True,
-                            tls=credentials.tls,
-                            tls_handshake_first=True,
-                            signature_cb=credentials.sign,
-                            user_jwt_cb=lambda: credentials.token,
-                            reconnect_time_wait=RECONNECT_INTERVAL_S,
-                            max_reconnect_attempts=-1,  # until it is closed
-                            **{"error_cb": note_error} | options,
-                        )
-                except TimeoutError:
-                    order.rotate(-1)
-                    await _close(client)
-                except BaseException:
-                    await _close(client)
-                    raise
-                else:
-                    return client
+        async with _limit_attempts(len(servers)) as note_failure:
+            await client.connect(
+                [f"tls://{server}" for server in servers],
+                dont_randomize=True,
+                tls=credentials.tls,
+                tls_handshake_first=True,
+                signature_cb=credentials.sign,
+                user_jwt_cb=lambda: credentials.token,
+                connect_timeout=STEP_TIMEOUT_S,
+                reconnect_time_wait=RECONNECT_INTERVAL_S,
+                max_reconnect_attempts=-1,  # until it is closed
+                **{"error_cb": note_failure} | options,
+            )
+    except BaseException:
+        await client.close()
+        raise
+    return client
+
+
+@contextlib.asynccontextmanager
+async def _limit_attempts(servers: int) -> AsyncIterator[Callable[[Exception], Awaitable[None]]]:
+    """Limit the attempts to connect to one of some servers; yield what is told of each that fails.
+
+    The client library would go on for ever, and says only in this way why. Raises the last failure.
+    """
+    began, failures, refusals = asyncio.get_running_loop().time(), list[Exception](), 0
+
+    async def note_failure(failure: Exception) -> None:
+        nonlocal refusals
+        failures[:] = [failure]
+        refusals = 0 if isinstance(failure, TimeoutError) else refusals + 1
+        if is_connecting:  # of what fails later, nothing depends on this
+            limit.reschedule(began + (REFUSED_TIMEOUT_S if refusals >= servers else CONNECT_TIMEOUT_S))
+
+    is_connecting = True
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S) as limit:
+            yield note_failure
     except TimeoutError as exc:
-        raise failures[0] if failures else exc from exc
-
-
-async def _close(client: Client) -> None:
-    """Close a connection. One whose other end is silent is left to the system."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await client.close()
+        if failures:
+            raise failures[0] from exc
+        raise
+    finally:
+        is_connecting = False

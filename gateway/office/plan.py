@@ -1,8 +1,8 @@
 """What a person decides about a head office, kept as `office.toml` in its folder."""
 
 import ipaddress
-import re
 import tomllib
+from collections import Counter
 from typing import Annotated, Final, NamedTuple
 
 import tomlkit
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from firmware_tools.language import message
 from gateway.errors import SettingsError
 from gateway.fleet.subjects import SHOP_NAME
-from gateway.protocol.host_name import is_host_name
+from gateway.protocol.host_name import MAX_PORT, parse_host_and_port
 from gateway.settings import describe_errors
 
 SERVER_COUNTS: Final = (1, 3)
@@ -23,13 +23,13 @@ STORAGE_GB: Final = 20
 JOIN_PORT: Final = 7443
 """Where shops join unless told otherwise."""
 _HEADING: Final = (
-    "The head office of a chain. `join` is where shops reach `sunmi-gateway office serve`: change it here if that "
-    "moves, and enrol the shops again that have not joined. `storage_gb` is how much each server stores at most: after "
-    "a change run `sunmi-gateway office init` again, copy server.conf to the servers and start them again."
+    "The head office of a chain. `join` is where shops reach `sunmi-gateway office serve`: change it here if that",
+    "moves, and enrol the shops again that have not joined. `storage_gb` is how much each server stores at most,",
+    "`mqtt_port` where it listens for MQTT, if it does: after a change of these run `sunmi-gateway office init` again,",
+    "copy server.conf to the servers, start them again, and run it once more.",
 )
-_ADDRESS: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 
 
 class Address(NamedTuple):
@@ -44,11 +44,7 @@ class Address(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Read `host:port`. Raises `ValueError`."""
-        match = _ADDRESS.fullmatch(text)
-        if match is None or not is_host_name(match[1]) or int(match[2]) > 65535:
-            reason = message("{server!r} must be a host and a port, such as office.example:4222", server=text)
-            raise ValueError(reason)
-        return cls(match[1], int(match[2]))
+        return cls(*parse_host_and_port(text))
 
     @property
     def listen_host(self) -> str:
@@ -70,6 +66,8 @@ class ServerPlace(NamedTuple):
     """Where shops reach it."""
     cluster_port: int
     """Where the others reach it."""
+    mqtt_port: int | None
+    """Where readers reach it by MQTT, if they do."""
 
 
 class ChainPlan(BaseModel):
@@ -82,6 +80,7 @@ class ChainPlan(BaseModel):
     cluster_ports: tuple[Port, ...] = ()
     join: str = ""
     storage_gb: Annotated[int, Field(ge=1, le=100_000)] = STORAGE_GB
+    mqtt_port: Port | None = None
 
     @field_validator("servers")
     @classmethod
@@ -101,33 +100,58 @@ class ChainPlan(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _check_cluster_ports(self) -> "ChainPlan":
+    def _check_ports(self) -> "ChainPlan":
         if len(self.cluster_ports) not in (0, 1, len(self.servers)):
             raise ValueError(message("cluster_ports: there must be one port, or one for each server"))
-        places = [(place.address.host, place.cluster_port) for place in self.places]
-        taken = {(place.address.host, place.address.port) for place in self.places}
-        if len({*places}) < len(places) or taken & {*places}:
-            raise ValueError(message("cluster_ports: servers at the same host need a port of their own each"))
+        taken = Counter(
+            (place.address.host, port)
+            for place in self.places
+            for port in (place.address.port, place.cluster_port, place.mqtt_port)
+            if port is not None
+        )
+        if (last := max(port for _, port in taken)) > MAX_PORT:
+            raise ValueError(
+                message(
+                    "cluster_ports, mqtt_port: there is no port {port}: servers at one host get ports one after the "
+                    "other, so begin with a lower one",
+                    port=last,
+                )
+            )
+        [((host, port), count)] = taken.most_common(1)
+        if count > 1:
+            raise ValueError(
+                message(
+                    "servers, cluster_ports, mqtt_port: port {port} of {host} is named twice: each needs its own",
+                    host=host,
+                    port=port,
+                )
+            )
         return self
 
     @property
     def places(self) -> tuple[ServerPlace, ...]:
-        """The servers. Those at one host get cluster ports one after the other."""
+        """The servers. Those at one host get ports for each other, and for MQTT, one after the other."""
         found: list[ServerPlace] = []
         for number, text in enumerate(self.servers):
             address = Address.parse(text)
+            before = sum(place.address.host == address.host for place in found)
             if len(self.cluster_ports) == len(self.servers):
-                port = self.cluster_ports[number]
+                cluster_port = self.cluster_ports[number]
             else:
-                begin = self.cluster_ports[0] if self.cluster_ports else CLUSTER_PORT
-                port = begin + sum(place.address.host == address.host for place in found)
-            found.append(ServerPlace(f"{self.name}-{number + 1}", address, port))
+                cluster_port = (self.cluster_ports[0] if self.cluster_ports else CLUSTER_PORT) + before
+            mqtt_port = None if self.mqtt_port is None else self.mqtt_port + before
+            found.append(ServerPlace(f"{self.name}-{number + 1}", address, cluster_port, mqtt_port))
         return tuple(found)
 
     @property
     def join_address(self) -> Address:
         """Where shops reach the service that lets them join: at the first server's host unless told otherwise."""
         return Address.parse(self.join) if self.join else Address(Address.parse(self.servers[0]).host, JOIN_PORT)
+
+    @property
+    def mqtt_addresses(self) -> tuple[str, ...]:
+        """Where readers reach the servers by MQTT; nowhere unless the servers listen for it."""
+        return tuple(f"{one.address.host}:{one.mqtt_port}" for one in self.places if one.mqtt_port is not None)
 
     @property
     def storage_bytes(self) -> int:
@@ -142,7 +166,8 @@ class ChainPlan(BaseModel):
     def to_toml(self) -> str:
         """Return the text of `office.toml`."""
         document = tomlkit.document()
-        document.add(tomlkit.comment(_HEADING))
+        for line in _HEADING:
+            document.add(tomlkit.comment(line))
         for key, value in self.model_dump(exclude_defaults=True).items():
             document[key] = [*value] if isinstance(value, tuple) else value
         document["name"], document["join"] = self.name, str(self.join_address)

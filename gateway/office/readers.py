@@ -1,12 +1,16 @@
 """Other systems of a chain that read what its shops send.
 
 Each has a key, a token for reading alone, a record in the bucket `office`, and a consumer of the stream of events,
-whose place the servers remember. A system that reads by MQTT has no consumer: it gets what happens while it is
-connected.
+whose place the servers remember. They are in an account of their own without streams, since a stream sends its answer
+to whatever subject is asked for. A consumer sends to a subject: one that is asked would answer a request many times,
+and between accounts a request has one answer. A system that reads by MQTT has no consumer: it gets what happens while
+it is connected, and sends nothing.
 """
 
 import contextlib
+import json
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -16,20 +20,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from firmware_tools.language import message
-from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
-from gateway.fleet.subjects import EVENTS, OFFICE, SHOP_NAME
+from firmware_tools.language import describe_error, message
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.fleet.subjects import EVENTS, OFFICE, SHOP_NAME, delivery_subject
 from gateway.office import jwt
-from gateway.office.audit import record_change
-from gateway.office.bucket import Bucket, Entry, RevisionConflict
+from gateway.office.audit import read_keys, record_change
+from gateway.office.bucket import Bucket, DamagedEntry, Entry, RevisionConflict
 from gateway.office.connections import read_connections
 from gateway.office.nkey import KeyKind, SigningKey, encode_public_key
 from gateway.office.office import Office, translated
-from gateway.office.revocation import revoke
+from gateway.office.revocation import read_revoked, revoke
 
 ACK_WAIT_S: Final = 60
 """How long a reader has to store an event, before it is delivered again."""
-MAX_UNACKNOWLEDGED: Final = 5000
+MAX_UNACKNOWLEDGED: Final = 1000
 """How many events are under way to a reader at the same time."""
 MAX_READERS: Final = 100
 """How many readers there are at most."""
@@ -61,6 +66,13 @@ class Reader(NamedTuple):
     """Since when it is connected, in UTC; None if it is not, or reads by MQTT: the servers do not say who does that."""
     waiting: int | None
     """How many events it has not read yet; None if it reads by MQTT, which keeps none for it."""
+    revoked: bool
+    """Whether its key is revoked all the same: the servers' list of readers is of an older backup."""
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether it gets no events, as when it was being added or revoked, and that was killed."""
+        return not self.mqtt and self.waiting is None
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -81,8 +93,8 @@ class ReaderKey(NamedTuple):
 async def add_reader(office: Office, name: str, *, mqtt: bool) -> Mapping[str, bytes]:
     """Let another system read; return its files by name.
 
-    Raises `InvalidRequest` for what is no name, `Conflict` if there is a reader of that name or there are too many,
-    and `HeadOfficeUnavailable`.
+    If it gets no place in the stream, nothing is left of it. Raises `InvalidRequest` for what is no name, `Conflict` if
+    there is a reader of that name or there are too many, and `HeadOfficeUnavailable`.
     """
     if not re.fullmatch(SHOP_NAME, name):
         raise InvalidRequest([FieldError("name", message("must have 1 to 64 letters, digits, - or _"))])
@@ -106,31 +118,54 @@ async def add_reader(office: Office, name: str, *, mqtt: bool) -> Mapping[str, b
         raise Conflict(
             message("there is a reader {name} already: choose another name, or revoke that one", name=name)
         ) from exc
+    delivery = delivery_subject(secrets.token_hex(16))
     if not mqtt:
-        await _add_consumer(office, name)
+        try:
+            await _add_consumer(office, name, delivery)
+        except HeadOfficeUnavailable as exc:
+            raise await _take_back(office, name, revision, exc) from exc
     await record_change(office, "reader_add", name, revision=revision, mqtt=mqtt, public_key=made.public)
-    token = jwt.make_reader(chain.account, made.public, name, mqtt=mqtt)
     files = {
         AUTHORITY: chain.authority.pem,
         f"{name}.pem": chain.authority.issue_client(name, key.public_key()),
         f"{name}.key": made.pem,
-        f"{name}.jwt": token.encode(),
     }
-    return files if mqtt else files | {f"{name}.creds": _render_credentials(token, made.seed)}
+    if mqtt:
+        return files | {f"{name}.jwt": jwt.make_mqtt_reader(chain.account, made.public, name).encode()}
+    token = jwt.make_reader(chain.readers_account, made.public, name, delivery)
+    place = {"stream": EVENTS, "consumer": name, "subject": delivery}
+    return files | {
+        f"{name}.jwt": token.encode(),
+        f"{name}.creds": _render_credentials(token, made.seed),
+        f"{name}.json": json.dumps(place).encode(),
+    }
 
 
 async def list_readers(office: Office) -> list[Reader]:
     """Return all readers by name. Raises `HeadOfficeUnavailable`, and `StateError` for a damaged record."""
+    revoked = await read_revoked(office)
+    records = sorted((await _read_records(Bucket(office, OFFICE))).items())
+    since = (await read_connections(office, users=[record.public_key for _, (record, _) in records])).since
     return [
         Reader(
             name,
             record.mqtt,
             stored_at,
-            (await read_connections(office, user=record.public_key)).since.get(record.public_key),
+            since.get(record.public_key),
             None if record.mqtt else await _count_waiting(office, name),
+            record.public_key in revoked,
         )
-        for name, (record, stored_at) in sorted((await _read_records(Bucket(office, OFFICE))).items())
+        for name, (record, stored_at) in records
     ]
+
+
+async def find_reader(office: Office, name: str) -> Entry:
+    """Return the record of a reader. Raises `NotFound` and `HeadOfficeUnavailable`."""
+    if re.fullmatch(SHOP_NAME, name):
+        entry = await Bucket(office, OFFICE).get(_KEY_PREFIX + name)
+        if entry.value is not None:
+            return entry
+    raise NotFound(message("no reader is called {name}: `sunmi-gateway office readers list` lists them", name=name))
 
 
 async def revoke_reader(office: Office, name: str) -> None:
@@ -139,35 +174,68 @@ async def revoke_reader(office: Office, name: str) -> None:
     What was begun before a crash is ended by a second call. Raises `NotFound`, `Conflict` if somebody else does the
     same, `HeadOfficeUnavailable` and `StateError`.
     """
-    bucket = Bucket(office, OFFICE)
-    entry = Entry("", None, 0, "") if not re.fullmatch(SHOP_NAME, name) else await bucket.get(_KEY_PREFIX + name)
-    if entry.value is None:
-        raise NotFound(message("no reader is called {name}: `sunmi-gateway office readers list` lists them", name=name))
-    await revoke(office, [_parse(entry).public_key])
-    with translated(office.folder), contextlib.suppress(nats.js.errors.NotFoundError):
-        await office.jetstream.delete_consumer(EVENTS, name)
+    entry = await find_reader(office, name)
     try:
-        revision = await bucket.delete(entry.key, entry.revision)
+        keys = {_parse(entry).public_key}
+    except DamagedEntry:  # which one it has now, only the audit log says
+        keys = await read_keys(office, "reader_add", name)
+    await revoke(office, keys)
+    await _delete_consumer(office, name)
+    try:
+        revision = await Bucket(office, OFFICE).delete(entry.key, entry.revision)
     except RevisionConflict as exc:
         raise Conflict(message("somebody else has changed the reader {name} meanwhile: look again", name=name)) from exc
     await record_change(office, "reader_revoke", name, revision=revision)
 
 
-async def _add_consumer(office: Office, name: str) -> None:
+async def _add_consumer(office: Office, name: str, delivery: str) -> None:
     """Make the consumer of a reader, who gets everything that the stream has. An earlier one of its name is gone."""
+    await _delete_consumer(office, name)
     with translated(office.folder):
-        with contextlib.suppress(nats.js.errors.NotFoundError):
-            await office.jetstream.delete_consumer(EVENTS, name)
         await office.jetstream.add_consumer(
             EVENTS,
             ConsumerConfig(
                 durable_name=name,
+                deliver_subject=delivery,
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,
                 ack_wait=ACK_WAIT_S,
                 max_ack_pending=MAX_UNACKNOWLEDGED,
             ),
         )
+
+
+async def _delete_consumer(office: Office, name: str) -> None:
+    with translated(office.folder), contextlib.suppress(nats.js.errors.NotFoundError):
+        await office.jetstream.delete_consumer(EVENTS, name)
+
+
+async def _take_back(office: Office, name: str, revision: int, failure: HeadOfficeUnavailable) -> HeadOfficeUnavailable:
+    """Take back a record whose reader has got no consumer; return what to tell of it.
+
+    The record comes first when a reader is added, since only one of two who add the same name can have it.
+    """
+    with contextlib.suppress(HeadOfficeUnavailable):  # it may be there, and only the response was lost
+        await _delete_consumer(office, name)
+    try:
+        await Bucket(office, OFFICE).delete(_KEY_PREFIX + name, revision)
+    except (HeadOfficeUnavailable, RevisionConflict):
+        return HeadOfficeUnavailable(
+            message(
+                "the reader {name} is listed, but gets no events: run `sunmi-gateway office readers revoke {name}`, "
+                "then add it again: {reason}",
+                name=name,
+                reason=describe_error(failure),
+            )
+        )
+    return HeadOfficeUnavailable(
+        message(
+            "the reader {name} was not added, since the stream of events has no place for it now; nothing of it is "
+            "left, so add it again later: {reason}",
+            name=name,
+            reason=describe_error(failure),
+        )
+    )
 
 
 async def _read_records(bucket: Bucket) -> dict[str, tuple[ReaderRecord, str]]:
@@ -183,8 +251,12 @@ def _parse(entry: Entry) -> ReaderRecord:
     try:
         return ReaderRecord.model_validate_json(entry.value or b"")
     except ValidationError as exc:
-        what = message("{key} in the bucket {bucket} is damaged: delete it there", key=entry.key, bucket=OFFICE)
-        raise StateError(what) from exc
+        what = message(
+            "the record of the reader {name} is damaged: `sunmi-gateway office readers revoke {name}` locks it out; "
+            "then add it again",
+            name=entry.key.removeprefix(_KEY_PREFIX),
+        )
+        raise DamagedEntry(what) from exc
 
 
 async def _count_waiting(office: Office, name: str) -> int | None:

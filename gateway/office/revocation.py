@@ -1,38 +1,30 @@
-"""Who may not connect any more: a claim in the tokens of the chain's two accounts, which every server has.
+"""Who may not connect any more: a claim in the tokens of the chain's accounts, which every server has.
 
-The token of the shops' account is made from that of the account with the streams, which alone is kept.
+The tokens of the accounts of shops and readers are made from that of the account with the streams, which alone is kept.
 
 What is revoked stays revoked. The newest token stands in the bucket `office`, on every server and in the head office's
 folder, and each of these may be older than it was, after a restoration: so a new token revokes all that any of them
 does. The bucket is changed only if nobody else has meanwhile, so two head offices lose nothing of each other's.
 """
 
-import asyncio
+import contextlib
 import json
-import random
 import time
 from collections.abc import Collection
 from typing import Final, NamedTuple
-
-import nats.errors
-from nats.aio.client import Client
 
 from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import OFFICE
 from gateway.office import jwt
-from gateway.office.bucket import Bucket, RevisionConflict
+from gateway.office.bucket import Bucket
 from gateway.office.office import Office, translated
 from gateway.office.server_configuration import MAX_PAYLOAD_BYTES
+from gateway.office.server_requests import gather_responses
 
 ACCOUNT_KEY: Final = "account"
 """The key of the bucket `office` with the newest token."""
-RESPONSE_TIMEOUT_S: Final = 2.0
-"""How long servers that are away are waited for after the last response."""
-FIRST_RESPONSE_TIMEOUT_S: Final = 10.0
-MAX_PAUSE_S: Final = 0.1
-"""How long to wait at most before a new token is made after somebody else has stored one."""
 _UPDATE: Final = "$SYS.REQ.CLAIMS.UPDATE"
 _DONE: Final = 200
 
@@ -50,23 +42,34 @@ class _KnownTokens(NamedTuple):
     """Whether all revoke the same, and the bucket's token says what this version wants."""
 
 
+async def read_revoked(office: Office) -> frozenset[str]:
+    """Return the public keys of who is revoked, by the bucket and the folder; a token that is damaged says nothing.
+
+    `reconcile` has them say what any server does. Raises `HeadOfficeUnavailable` and `StateError`.
+    """
+    folder = office.folder
+    stored = (await Bucket(office, OFFICE).get(ACCOUNT_KEY)).value or b""
+    revoked = frozenset[str]()
+    for token in {stored.decode("ascii", "replace"), folder.account_token}:
+        with contextlib.suppress(ValueError):
+            revoked |= jwt.read_account(token, folder.operator.public, folder.account.public)[1]
+    return revoked
+
+
 async def revoke(office: Office, users: Collection[str]) -> None:
     """Disconnect users, given by their public keys, for good.
 
-    A server that is away takes that when it is back. Raises `HeadOfficeUnavailable` if nobody has taken it, and
-    `StateError`.
+    A server that is away takes that when it is back. Raises `HeadOfficeUnavailable` if nobody has taken it, `Conflict`
+    if others revoke all the time, and `StateError`.
     """
     bucket = Bucket(office, OFFICE)
-    while True:
+
+    async def store() -> None:
         known = await _read_tokens(office, bucket)
-        if known.are_equal and known.stored and known.revoked.issuperset(users):
-            break
-        token = _make_token(office, known, users)
-        try:
-            await bucket.put(ACCOUNT_KEY, token.encode(), known.revision)
-            break
-        except RevisionConflict:
-            await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+        if not (known.are_equal and known.stored and known.revoked.issuperset(users)):
+            await bucket.put(ACCOUNT_KEY, _make_token(office, known, users).encode(), known.revision)
+
+    await bucket.retry_on_conflict(ACCOUNT_KEY, store)
     await _push(office, bucket)
 
 
@@ -85,7 +88,7 @@ async def reconcile(office: Office) -> bool:
 def _make_token(office: Office, known: _KnownTokens, users: Collection[str]) -> str:
     folder = office.folder
     token = folder.make_account_token(known.revoked.union(users), max(int(time.time()), known.issued_at + 1))
-    if len(folder.make_shops_token(token)) > MAX_PAYLOAD_BYTES:
+    if max(map(len, folder.make_other_tokens(token).values())) > MAX_PAYLOAD_BYTES:
         raise StateError(
             message(
                 "{count} users are revoked, more than a message to the servers holds: make a new chain, which the "
@@ -104,11 +107,11 @@ async def _read_tokens(office: Office, bucket: Bucket) -> _KnownTokens:
     operator, account = folder.operator.public, folder.account.public
     tokens = [(stored, account)] if stored else []
     tokens.append((folder.account_token, account))
-    for asked in (account, folder.shops_account.public):
+    for asked in (account, folder.shops_account.public, folder.readers_account.public):
         with translated(folder):
             lookup = f"$SYS.REQ.ACCOUNT.{asked}.CLAIMS.LOOKUP"
-            responses = await _ask_all(office.observer, lookup, b"", len(folder.plan.servers))
-        tokens += [(response.decode("ascii", "replace"), asked) for response in responses if response]
+            responses = await gather_responses(office.observer, lookup, expected=len(folder.plan.servers))
+        tokens += [(one.payload.decode("ascii", "replace"), asked) for one in responses if one.payload]
     claims: list[tuple[int, frozenset[str]]] = []
     for token, account in tokens:
         try:
@@ -135,7 +138,7 @@ async def _push(office: Office, bucket: Bucket) -> None:
         newest = (await bucket.get(ACCOUNT_KEY)).value or b""
         if newest == pushed:
             break
-        for token in (newest.decode(), office.folder.make_shops_token(newest.decode())):
+        for token in (newest.decode(), *office.folder.make_other_tokens(newest.decode()).values()):
             await _update(office, token)
         pushed = newest
     office.folder.save_account_token(pushed.decode())
@@ -144,8 +147,9 @@ async def _push(office: Office, bucket: Bucket) -> None:
 async def _update(office: Office, token: str) -> None:
     """Give a token of an account to the servers. Raises `HeadOfficeUnavailable` if none takes it."""
     with translated(office.folder):
-        responses = await _ask_all(office.observer, _UPDATE, token.encode(), len(office.folder.plan.servers))
-    outcomes = [json.loads(response) for response in responses]
+        servers = len(office.folder.plan.servers)
+        responses = await gather_responses(office.observer, _UPDATE, token.encode(), expected=servers)
+    outcomes = [json.loads(one.payload) for one in responses]
     if not any(one.get("data", {}).get("code") == _DONE for one in outcomes):
         reasons = {str(one.get("error", {}).get("description")) for one in outcomes}
         raise HeadOfficeUnavailable(
@@ -154,25 +158,3 @@ async def _update(office: Office, token: str) -> None:
                 reason=", ".join(sorted(reasons)),
             )
         )
-
-
-async def _ask_all(observer: Client, subject: str, payload: bytes, servers: int) -> list[bytes]:
-    """Return what the servers respond; at least one does, or the errors of the client library are raised."""
-    inbox = observer.new_inbox()
-    subscription = await observer.subscribe(inbox)
-    responses: list[bytes] = []
-    try:
-        await observer.publish(subject, payload, reply=inbox)
-        while len(responses) < servers:
-            try:
-                received = await subscription.next_msg(
-                    timeout=RESPONSE_TIMEOUT_S if responses else FIRST_RESPONSE_TIMEOUT_S
-                )
-            except nats.errors.TimeoutError:
-                if not responses:
-                    raise
-                break
-            responses.append(received.data)
-    finally:
-        await subscription.unsubscribe()
-    return responses

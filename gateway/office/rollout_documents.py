@@ -9,19 +9,23 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.fleet.documents import Name
+from gateway.fleet.part_names import PartKind
 
-RolloutKind = Literal["settings", "products", "templates", "version"]
-"""What a roll-out changes."""
 RolloutState = Literal["running", "paused", "stopped", "ended", "done", "undoing", "undone"]
 """`stopped`: by failures; it can be continued. `ended`: by a person, for good. All but `undone` can be undone."""
-ShopOutcome = Literal["applied", "refused", "rolled_back", "trouble", "silent", "lost", "away", "pending"]
-"""What became of a roll-out in a shop. `trouble` began after the change. A `silent` shop is connected and has said
-nothing in time; a `lost` one was connected when it was told, and is not any more."""
+ShopOutcome = Literal[
+    "applied", "refused", "rolled_back", "trouble", "unfinished", "silent", "lost", "away", "pending", "undone"
+]
+"""What became of a roll-out in a shop. `trouble` began after the change. An `unfinished` shop is connected and has said
+in time why it is not done; a `silent` one has said nothing; a `lost` one was connected when it was told, and is not any
+more. `undone` is what all are once it is undone: what they say then is of what they had before."""
 
-FAILURES: Final[tuple[ShopOutcome, ...]] = ("refused", "rolled_back", "trouble", "silent", "lost")
+FAILURES: Final[tuple[ShopOutcome, ...]] = ("refused", "rolled_back", "trouble", "unfinished", "silent", "lost")
 """The outcomes that count as failures. A shop that was away when it was told has not failed, and is counted apart."""
 ACTIVE: Final[tuple[RolloutState, ...]] = ("running", "undoing")
 """The states in which there is something to do."""
+OVER: Final[tuple[RolloutState, ...]] = ("ended", "done", "undone")
+"""The states in which nothing is to be done any more, unless somebody undoes it."""
 
 
 class RolloutTarget(BaseModel):
@@ -40,10 +44,10 @@ class Rollout(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: Name = Field(description="Its name.")
-    kind: RolloutKind = Field(description="What it changes.")
+    kind: PartKind = Field(description="What it changes.")
     title: str = Field(max_length=500, description="What it changes, for people.")
     by: str = Field(max_length=200, description="Who started it.")
-    began: str = Field(description="When, in UTC, by the clock of who started it.")
+    began: str = Field(description="When, in UTC, by the clock of the servers.")
     target: RolloutTarget = Field(description="For which shops it is.")
     parts: dict[str, Any] = Field(description="What is desired, by part; null: nothing any more.")
     waves: tuple[str, ...] = Field(
@@ -61,6 +65,11 @@ class Rollout(BaseModel):
     shops: int = Field(default=0, ge=0, description="How many shops it is for.")
     own: int = Field(default=0, ge=0, description="How many shops are left out: they have a value of their own.")
     outcomes: dict[ShopOutcome, int] = Field(default={}, description="How many shops have which outcome.")
+    counted_at: str = Field(
+        default="",
+        description="When the outcomes were counted, in UTC, by the clock of the servers; empty if they never were. "
+        "They are counted as long as it is advanced, and when it is shown by itself.",
+    )
     tolerated: int = Field(default=0, ge=0, description="How many failures somebody has seen and gone on with.")
     earlier: dict[str, dict[str, Any]] = Field(
         default={}, description="What the documents of the chain or of groups are to go back to, by key and part."

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from firmware_tools.language import message
+from gateway.fleet.part_names import DOCUMENT
 from gateway.office.rollout_documents import ReachedShop, Rollout, ShopOutcome, ShopResult
-from gateway.office.shop_facts import CHECK, DOCUMENT, SERVICE, ShopFacts, Trouble
+from gateway.office.shop_facts import CHECK, SERVICE, ShopFacts, Trouble
 
 
 class Told(NamedTuple):
@@ -29,8 +30,9 @@ def judge(rollout: Rollout, told: Told, facts: ShopFacts | None) -> tuple[ShopOu
     """Return what became of a roll-out in a shop, and why."""
     if facts is None:
         return "away", message("it is not enrolled any more")
-    if any(facts.revisions.get(key, -1) < revision for key, revision in told.revisions.items()):
-        return _judge_silence(rollout, told, facts, "")
+    # The revision of a document that was never there is 0: no shop answers it.
+    if any(facts.revisions.get(key, 0) < revision for key, revision in told.revisions.items()):
+        return _judge_delay(rollout, told, facts, has_answered=False)
     parts = [DOCUMENT] if facts.is_unread else rollout.parts
     answers = [facts.answers[part] for part in parts if part in facts.answers]
     for outcome in ("refused", "rolled_back"):
@@ -38,14 +40,16 @@ def judge(rollout: Rollout, told: Told, facts: ShopFacts | None) -> tuple[ShopOu
             if answer.outcome == outcome:
                 return outcome, answer.reason
     if answers:
-        return _judge_silence(rollout, told, facts, answers[0].reason)
+        return _judge_delay(rollout, told, facts, answers[0].reason, has_answered=True)
     new = [one for one in facts.troubles if one.kind in (SERVICE, CHECK) and _name(one) not in told.reached.troubles]
     if new:
         return "trouble", message("{name}: {reason}", name=new[0].name, reason=new[0].reason)
     return "applied", ""
 
 
-def _judge_silence(rollout: Rollout, told: Told, facts: ShopFacts, reason: str) -> tuple[ShopOutcome, str]:
+def _judge_delay(
+    rollout: Rollout, told: Told, facts: ShopFacts, reason: str = "", *, has_answered: bool
+) -> tuple[ShopOutcome, str]:
     """Return what a shop is that has not said that it is done. `reason` is why, if it has said that."""
     is_over = told.wave < rollout.wave or (rollout.is_told and rollout.waited_s >= rollout.wait_s)
     if facts.connected_since is None:
@@ -54,7 +58,9 @@ def _judge_silence(rollout: Rollout, told: Told, facts: ShopFacts, reason: str) 
         if told.reached.away:
             return "away", reason
         return ("lost" if is_over else "pending"), reason
-    return ("silent" if is_over else "pending"), reason
+    if not is_over:
+        return "pending", reason
+    return ("unfinished" if has_answered else "silent"), reason
 
 
 def count_outcomes(results: Iterable[ShopResult]) -> dict[ShopOutcome, int]:

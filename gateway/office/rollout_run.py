@@ -10,13 +10,15 @@ import secrets
 import socket
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_tools.language import message
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
 from gateway.office.desired import DesiredBucket, DesiredDocument, Parts
+from gateway.office.natural_order import natural_key
 from gateway.office.office import Office
+from gateway.office.outcome_texts import SHOP_OUTCOMES
 from gateway.office.rollout_documents import (
     ACTIVE,
     FAILURES,
@@ -35,6 +37,8 @@ from gateway.office.rollout_targets import (
 )
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shops import ShopList
+from gateway.runtime.task_group import run_all
+from gateway.runtime.timestamps import utc_text
 
 LEASE_S: Final = 30.0
 """How long a holder is silent until another process takes over."""
@@ -48,8 +52,17 @@ CONCURRENCY: Final = 32
 """How many documents are written at the same time."""
 
 
+class RolloutLook(NamedTuple):
+    """A roll-out, and what became of it by now."""
+
+    rollout: Rollout
+    """The roll-out, with the present number of shops by outcome."""
+    results: Sequence[ShopResult]
+    """What became of it in each shop that it has reached, failures first."""
+
+
 class _HolderLost(Exception):
-    """Another process advances the roll-out now."""
+    """Another process advances the roll-out now, or the servers were put back to what they were earlier."""
 
 
 class RolloutRun:
@@ -57,6 +70,7 @@ class RolloutRun:
 
     def __init__(self, office: Office, shops: ShopList, rollout_id: str, *, lease_s: float = LEASE_S) -> None:
         """Take the connection, and the shops, which are refreshed with each step."""
+        self._office = office
         self._store = RolloutStore(office)
         self._desired = DesiredBucket(office)
         self._shops = shops
@@ -68,18 +82,22 @@ class RolloutRun:
         self._noted: dict[str, int] = {}
         """The revisions of the shops' own documents when it was noted what they are to go back to."""
         self._is_loaded = False
+        self._beat = 0
+        """The newest sign of life of this process. An older one is of servers that were restored from a backup."""
         self._seen: tuple[int, float] = (0, 0.0)
         """The revision that another holder has written last, and when it was seen first, by the monotonic clock."""
         self._looked_at: float | None = None
+        self._reached: object = None
+        """What the roll-out said of the shops that it has reached, when these were read for a look."""
         self._writing = asyncio.Semaphore(CONCURRENCY)
 
     async def step(self) -> Rollout:
         """Do what is to be done now, and return the roll-out. Raises `NotFound`, `Conflict` and `StateError`."""
-        rollout, revision = await self._store.get(self._id)
-        if rollout.state not in ACTIVE:
-            self._looked_at = None
-            return rollout
         try:
+            rollout, revision = await self._store.get(self._id)
+            if rollout.state not in ACTIVE:
+                self._looked_at = None
+                return rollout
             if not await self._hold(rollout, revision):
                 return rollout
             if not self._is_loaded:
@@ -106,16 +124,30 @@ class RolloutRun:
             )
             self._is_loaded = False
 
-    async def results(self) -> list[ShopResult]:
-        """Return what became of the roll-out in each shop that it has reached, failures first."""
+    async def look(self) -> RolloutLook:
+        """Return the roll-out as it is now, whoever advances it, or has done so. One look at a time.
+
+        Of one that is undone, the outcomes that are counted are those before it was.
+        """
         rollout, _ = await self._store.get(self._id)
-        await self._load(rollout)
-        await self._shops.refresh(asks=True)
-        return sorted(self._judge(rollout), key=lambda one: (one.outcome not in FAILURES, one.outcome, one.shop))
+        # Once all shops of a wave are told, no sign of life is about another shop or document.
+        reached = (rollout.state, rollout.wave, rollout.told, rollout.is_told or rollout.beat, [*rollout.earlier])
+        if reached != self._reached:
+            await self._load(rollout)
+            self._reached = reached
+        if rollout.state in ("undoing", "undone"):
+            undone = [ShopResult(shop=shop, wave=told.wave, outcome="undone") for shop, told in self._told.items()]
+            return RolloutLook(rollout, sorted(undone, key=lambda one: natural_key(one.shop)))
+        await self._shops.refresh()
+        results = self._judge(rollout)
+        results.sort(key=lambda one: (one.outcome not in FAILURES, one.outcome, natural_key(one.shop)))
+        return RolloutLook(rollout.model_copy(update=await self._count(results)), results)
 
     async def _hold(self, rollout: Rollout, revision: int) -> bool:
         """Return whether this process advances the roll-out, after taking over if nobody does."""
         if rollout.holder == self._name:
+            self._is_loaded = self._is_loaded and rollout.beat >= self._beat
+            self._beat = rollout.beat
             return True
         self._is_loaded = False
         if rollout.holder:
@@ -130,22 +162,26 @@ class RolloutRun:
                 raise _HolderLost
             return one.model_copy(update={"holder": self._name, "beat": one.beat + 1})
 
-        await self._store.change(self._id, take)
+        taken, _ = await self._store.change(self._id, take)
+        self._beat = taken.beat
         self._looked_at = None
         return True
 
     async def _save(self, rollout: Rollout, **changes: Any) -> Rollout:
         """Store progress, which is also a sign of life. What a person has decided meanwhile stays."""
+        beat = self._beat
 
         def edit(one: Rollout) -> Rollout:
-            if one.holder != self._name:
+            if one.holder != self._name or one.beat < beat:
                 raise _HolderLost
             if one.state != rollout.state:
                 changes.pop("state", None)
                 changes.pop("reason", None)
             return one.model_copy(update={**changes, "beat": one.beat + 1})
 
-        return await self._store.change(self._id, edit)
+        saved, _ = await self._store.change(self._id, edit)
+        self._beat = max(self._beat, saved.beat)
+        return saved
 
     async def _load(self, rollout: Rollout) -> None:
         """Read which shops were reached, and what they have to answer."""
@@ -168,7 +204,7 @@ class RolloutRun:
 
     async def _tell(self, rollout: Rollout) -> Rollout:
         """Tell the shops of the present wave: note them first, then write the documents."""
-        targets = await find_targets(self._desired, self._shops, rollout, self._told.keys())
+        targets = await find_targets(self._desired, self._shops, rollout.target, rollout.parts, self._told.keys())
         chosen = choose_wave(rollout, targets, len(self._told))
         is_shared = rollout.is_last_wave and has_shared_scope(rollout.target)
         rollout = await self._save(rollout, shops=len(targets.shops) + len(self._told), own=targets.own)
@@ -308,9 +344,10 @@ class RolloutRun:
         self._looked_at = now
         rollout = rollout.model_copy(update={"waited_s": rollout.waited_s + passed})
         results = self._judge(rollout)
-        outcomes = count_outcomes(results)
-        rollout = rollout.model_copy(update={"outcomes": outcomes})
-        changes: dict[str, Any] = {"waited_s": rollout.waited_s, "outcomes": outcomes}
+        counted = await self._count(results)
+        outcomes = counted["outcomes"]
+        rollout = rollout.model_copy(update=counted)
+        changes: dict[str, Any] = {"waited_s": rollout.waited_s, **counted}
         failed = rollout.failed - rollout.tolerated
         present = len(results) - outcomes.get("away", 0)
         if failed > 0 and failed / max(1, present) >= rollout.stop_at:
@@ -321,6 +358,11 @@ class RolloutRun:
             else:
                 changes |= {"wave": rollout.wave + 1, "is_told": False, "waited_s": 0.0}
         return await self._save(rollout, **changes)
+
+    async def _count(self, results: Sequence[ShopResult]) -> dict[str, Any]:
+        """Return what a roll-out says of how many shops have which outcome."""
+        now = await self._office.read_time()
+        return {"outcomes": count_outcomes(results), "counted_at": utc_text(now.timestamp())}
 
     def _judge(self, rollout: Rollout) -> list[ShopResult]:
         results = []
@@ -334,17 +376,17 @@ class RolloutRun:
             async with self._writing:
                 await one
 
-        await asyncio.gather(*(run(one) for one in work))
+        await run_all(run(one) for one in work)
 
 
 def _explain(results: Sequence[ShopResult], present: int) -> str:
     """Return why a roll-out stops."""
-    failed = sorted((one for one in results if one.outcome in FAILURES), key=lambda one: one.shop)
+    failed = sorted((one for one in results if one.outcome in FAILURES), key=lambda one: natural_key(one.shop))
     return message(
         "{failed} of {count} shops failed, {shop} among them: {outcome}: {reason}",
         failed=len(failed),
         count=present,
         shop=failed[0].shop,
-        outcome=failed[0].outcome,
+        outcome=SHOP_OUTCOMES[failed[0].outcome],
         reason=failed[0].reason or "-",
     )

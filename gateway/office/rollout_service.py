@@ -13,6 +13,7 @@ from gateway.office.rollout_documents import ACTIVE, Rollout
 from gateway.office.rollout_run import LEASE_S, TICK_S, RolloutRun
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shops import ShopList
+from gateway.runtime.supervisor import Service
 
 MAX_AWAY_S: Final = 120.0
 """How long the servers can be away until who watches a roll-out is told. When one dies, others need some seconds."""
@@ -52,20 +53,30 @@ async def follow_rollout(
             await run.release()
 
 
-async def advance_rollouts(
-    office: Office, shops: ShopList, heartbeat: Callable[[], None], *, tick_s: float = TICK_S
-) -> NoReturn:
-    """Advance all roll-outs for ever; `heartbeat` is called with each round. Raises as `follow_rollout` does."""
+async def advance_rollouts(office: Office, shops: ShopList, service: Service, *, tick_s: float = TICK_S) -> NoReturn:
+    """Advance all roll-outs for ever. One that cannot go on is reported as the service's failure, and stops no other.
+
+    Raises `HeadOfficeUnavailable`.
+    """
     store = RolloutStore(office)
     runs: dict[str, RolloutRun] = {}
     try:
         while True:
+            failure: GatewayError | None = None
             active = {one.id for one in await store.list_all() if one.state in ACTIVE}
             runs = {name: runs.get(name) or RolloutRun(office, shops, name) for name in active}
             for run in runs.values():
-                await run.step()
-                heartbeat()
-            heartbeat()
+                service.expect_turn()
+                try:
+                    await run.step()
+                except HeadOfficeUnavailable:
+                    raise
+                except GatewayError as exc:
+                    failure = failure or exc
+            if failure is None:
+                service.heartbeat()
+            else:
+                service.note_failure(failure)
             await asyncio.sleep(tick_s)
     finally:
         for run in runs.values():

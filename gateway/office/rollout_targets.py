@@ -24,17 +24,15 @@ class TargetShop(NamedTuple):
 
     facts: ShopFacts
     """The shop."""
-    scope: str
-    """The key of the document that is to reach it in the end."""
     parts: Collection[str]
     """The parts for which it has no narrower value of its own."""
 
 
 class Targets(NamedTuple):
-    """The shops that a roll-out has not reached yet."""
+    """The shops that a change has not reached yet."""
 
     shops: Sequence[TargetShop]
-    """In the order in which waves reach them."""
+    """The shops, in no order."""
     own: int
     """How many shops are left out, since they have values of their own for everything."""
 
@@ -53,46 +51,51 @@ def has_shared_scope(target: RolloutTarget) -> bool:
 
 def belongs_to(target: RolloutTarget, facts: ShopFacts) -> bool:
     """Whether a roll-out is for a shop. One that has not joined gets it from the documents when it does."""
-    if facts.record is None or facts.record.state != "joined":
+    if facts.record is None or facts.record.state != "joined" or facts.is_revoked:
         return False
     return target.everyone or facts.shop in target.shops or not {*target.groups}.isdisjoint(facts.record.groups)
 
 
 async def find_targets(
-    desired: DesiredBucket, shops: ShopList, rollout: Rollout, reached: Collection[str] = ()
+    desired: DesiredBucket,
+    shops: ShopList,
+    target: RolloutTarget,
+    changed: Collection[str],
+    reached: Collection[str] = (),
 ) -> Targets:
-    """Return the shops that a roll-out is for beyond those that it has reached, in an order that is its own.
+    """Return the shops that a change of these parts is for, beyond those that it has reached.
 
     Raises `HeadOfficeUnavailable`.
     """
     documents: dict[str, Mapping[str, object]] = {}
-    is_shared = has_shared_scope(rollout.target)
-    if is_shared:
+    if has_shared_scope(target):
         async for one in desired.read_all():
-            documents[one.key] = {part: value for part, value in one.read(rollout.parts).items() if value is not None}
+            documents[one.key] = {part: value for part, value in one.read(changed).items() if value is not None}
     found, own = list[TargetShop](), 0
     for facts in shops:
-        if facts.shop in reached or not belongs_to(rollout.target, facts):
+        if facts.shop in reached or not belongs_to(target, facts):
             continue
-        scope, narrower = _place(rollout.target, facts)
-        taken = {part for key in narrower for part in documents.get(key, ())} if is_shared else set[str]()
-        parts = [part for part in rollout.parts if part not in taken]
+        taken = {part for key in _list_narrower(target, facts) for part in documents.get(key, ())}
+        parts = [part for part in changed if part not in taken]
         if parts:
-            found.append(TargetShop(facts, scope, parts))
+            found.append(TargetShop(facts, parts))
         else:
             own += 1
-    found.sort(key=lambda one: _shuffle(rollout.id, one.facts.shop))
     return Targets(found, own)
 
 
 def choose_wave(rollout: Rollout, targets: Targets, reached: int) -> list[TargetShop]:
-    """Return the shops that the present wave reaches beyond those that were reached already."""
+    """Return the shops that the present wave reaches beyond those that were reached already.
+
+    Which ones are the first percents differs from roll-out to roll-out.
+    """
     wave = rollout.waves[rollout.wave]
     if not is_percentage(wave):
         return [one for one in targets.shops if one.facts.record is not None and wave in one.facts.record.groups]
     # Rounded up: a percent of a small chain is one shop, not none.
     wanted = math.ceil((len(targets.shops) + reached) * float(wave) / 100)
-    return [*targets.shops[: max(0, wanted - reached)]]
+    ordered = sorted(targets.shops, key=lambda one: _shuffle(rollout.id, one.facts.shop))
+    return ordered[: max(0, wanted - reached)]
 
 
 def is_percentage(wave: str) -> bool:
@@ -100,16 +103,16 @@ def is_percentage(wave: str) -> bool:
     return _PERCENTAGE.fullmatch(wave) is not None
 
 
-def _place(target: RolloutTarget, facts: ShopFacts) -> tuple[str, list[str]]:
-    """Return the document that reaches a shop in the end, and the narrower ones, which win over it."""
+def _list_narrower(target: RolloutTarget, facts: ShopFacts) -> list[str]:
+    """Return the documents that win over the one by which a change reaches a shop in the end."""
+    if facts.shop in target.shops:
+        return []
     groups = () if facts.record is None else facts.record.groups
     own = shop_key(facts.shop)
-    if facts.shop in target.shops:
-        return own, []
     if target.everyone:
-        return CHAIN_KEY, [*map(group_key, groups), own]
+        return [*map(group_key, groups), own]
     last = max(number for number, group in enumerate(groups) if group in target.groups)
-    return group_key(groups[last]), [*map(group_key, groups[last + 1 :]), own]
+    return [*map(group_key, groups[last + 1 :]), own]
 
 
 def _shuffle(rollout: str, shop: str) -> bytes:

@@ -1,29 +1,31 @@
 """Roll-outs: starting one, what people do with it, and its record in the bucket `rollouts`."""
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
+from gateway.fleet.part_names import PartKind
 from gateway.fleet.subjects import ROLLOUTS
 from gateway.office.audit import AuditAction, record_change
-from gateway.office.bucket import Bucket, RevisionConflict
+from gateway.office.bucket import Bucket, DamagedEntry, RevisionConflict
 from gateway.office.desired import DesiredBucket
 from gateway.office.office import Office
+from gateway.office.outcome_texts import ROLLOUT_STATES
 from gateway.office.rollout_documents import (
-    ACTIVE,
+    OVER,
     Rollout,
     RolloutBatch,
-    RolloutKind,
     RolloutState,
     RolloutTarget,
 )
 from gateway.office.rollout_targets import belongs_to, find_targets, is_percentage
-from gateway.office.shops import ShopList, check_shops
+from gateway.office.shops import ShopList, check_shops, unknown_group
+from gateway.runtime.failure_log import FailureLog
 from gateway.settings import describe_errors
 
 DEFAULT_WAVES: Final = ("1", "10", "100")
@@ -35,6 +37,8 @@ MAX_NAMES: Final = 1000
 MAX_KEPT: Final = 50
 """How many roll-outs are kept; the oldest that are over are forgotten."""
 MAX_WAIT_S: Final = 30 * 86_400.0
+
+_log: Final = logging.getLogger(__name__)
 
 RolloutAction = Literal["pause", "continue", "stop", "undo"]
 """What people do with a roll-out."""
@@ -54,6 +58,7 @@ class RolloutStore:
     def __init__(self, office: Office) -> None:
         """Take the connection."""
         self._bucket = Bucket(office, ROLLOUTS)
+        self._unreadable = FailureLog(_log, "a roll-out is left out, since it cannot be read")
 
     async def create(self, rollout: Rollout) -> int:
         """Store a new roll-out; return its revision. Raises `Conflict` if there is one of its name."""
@@ -71,8 +76,11 @@ class RolloutStore:
             )
         return _parse(rollout_id, entry.value), entry.revision
 
-    async def change(self, rollout_id: str, edit: Callable[[Rollout], Rollout]) -> Rollout:
-        """Change a roll-out by `edit`; return the new one. Raises `NotFound`, `Conflict` and what `edit` raises."""
+    async def change(self, rollout_id: str, edit: Callable[[Rollout], Rollout]) -> tuple[Rollout, int]:
+        """Change a roll-out by `edit`; return the new one and its revision.
+
+        Raises `NotFound`, `Conflict` and what `edit` raises.
+        """
         changed: list[Rollout] = []
 
         def work(value: bytes | None) -> bytes:
@@ -81,23 +89,33 @@ class RolloutStore:
             changed[:] = [edit(_parse(rollout_id, value))]
             return changed[0].model_dump_json().encode()
 
-        await self._bucket.change(rollout_id, work)
-        return changed[0]
+        _, revision = await self._bucket.change(rollout_id, work)
+        return changed[0], revision
 
     async def list_all(self) -> list[Rollout]:
-        """Return all roll-outs, the newest first."""
-        found = [
-            _parse(entry.key, entry.value)
-            async for entry in self._bucket.entries("*")
-            if entry.value is not None
-        ]  # fmt: skip
+        """Return all roll-outs, the newest first. One that cannot be read, as of a newer head office, is left out."""
+        found: list[Rollout] = []
+        problem: StateError | None = None
+        async for entry in self._bucket.entries("*"):
+            if entry.value is not None:
+                try:
+                    found.append(_parse(entry.key, entry.value))
+                except StateError as exc:
+                    problem = exc
+        if problem is None:
+            self._unreadable.recovered()
+        else:
+            self._unreadable.failed(describe_error(problem))
         return sorted(found, key=lambda one: (one.began, one.id), reverse=True)
 
     async def batches(self, rollout_id: str) -> AsyncIterator[tuple[int, RolloutBatch]]:
-        """Yield the shops that a roll-out has reached, with the number of each batch."""
+        """Yield the shops that a roll-out has reached, with the number of each batch. Raises `StateError`."""
         async for entry in self._bucket.entries(f"{rollout_id}.*"):
             if entry.value is not None:
-                yield int(entry.key.rpartition(".")[2]), RolloutBatch.model_validate_json(entry.value)
+                number = entry.key.rpartition(".")[2]
+                if not number.isdecimal():
+                    raise _damaged(entry.key, message("{number!r} is no number of a batch", number=number))
+                yield int(number), _parse_batch(entry.key, entry.value)
 
     async def put_batch(self, rollout_id: str, number: int, batch: RolloutBatch) -> None:
         """Store a batch, before any of its shops is told. Raises `Conflict` if there is another one of its number."""
@@ -109,17 +127,18 @@ class RolloutStore:
                 raise Conflict(message("another process advances the roll-out {id}", id=rollout_id)) from exc
 
     async def change_batch(self, rollout_id: str, number: int, edit: Callable[[RolloutBatch], RolloutBatch]) -> None:
-        """Change a batch. Raises `Conflict`."""
+        """Change a batch. Raises `Conflict` and `StateError`."""
+        key = f"{rollout_id}.{number}"
 
         def work(value: bytes | None) -> bytes:
-            return edit(RolloutBatch.model_validate_json(value or b"")).model_dump_json().encode()
+            return edit(_parse_batch(key, value or b"")).model_dump_json().encode()
 
-        await self._bucket.change(f"{rollout_id}.{number}", work)
+        await self._bucket.change(key, work)
 
     async def forget_old(self) -> None:
         """Forget the oldest roll-outs that are over, beyond those that are kept."""
         for one in (await self.list_all())[MAX_KEPT:]:
-            if one.state not in ACTIVE:
+            if one.state in OVER:
                 await self._bucket.purge(f"{one.id}.*")
                 await self._bucket.purge(one.id)
 
@@ -127,7 +146,7 @@ class RolloutStore:
 async def start_rollout(
     office: Office,
     shops: ShopList,
-    kind: RolloutKind,
+    kind: PartKind,
     parts: Mapping[str, Any],
     target: RolloutTarget,
     *,
@@ -142,7 +161,7 @@ async def start_rollout(
     `HeadOfficeUnavailable`.
     """
     check_target(shops, target)
-    now = datetime.now(UTC)
+    now = await office.read_time()
     rollout = Rollout(
         id=f"{now:%Y%m%d}-{secrets.token_hex(3)}",
         kind=kind,
@@ -155,7 +174,7 @@ async def start_rollout(
         stop_at=check_share(stop_at),
         wait_s=_check_wait(wait_s),
     )
-    targets = await find_targets(DesiredBucket(office), shops, rollout)
+    targets = await find_targets(DesiredBucket(office), shops, target, parts)
     rollout = rollout.model_copy(update={"shops": len(targets.shops), "own": targets.own})
     store = RolloutStore(office)
     revision = await store.create(rollout)
@@ -179,15 +198,15 @@ async def act_on_rollout(office: Office, rollout_id: str, action: RolloutAction)
         if rollout.state not in states:
             raise Conflict(
                 message("the roll-out {id} is {state}: {action} is not possible", id=rollout.id,
-                        state=rollout.state, action=action)
+                        state=ROLLOUT_STATES[rollout.state], action=action)
             )  # fmt: skip
         changes: dict[str, Any] = {"state": following, "reason": _REASONS[action](who)}
         if action == "continue":
             changes["tolerated"] = rollout.failed
         return rollout.model_copy(update=changes)
 
-    changed = await RolloutStore(office).change(rollout_id, edit)
-    await record_change(office, _ACTIONS[action], rollout_id)
+    changed, revision = await RolloutStore(office).change(rollout_id, edit)
+    await record_change(office, _ACTIONS[action], rollout_id, revision=revision)
     return changed
 
 
@@ -214,12 +233,7 @@ def check_target(shops: ShopList, target: RolloutTarget) -> None:
     check_shops(shops, target.shops)
     known = shops.groups()
     if missing := [group for group in target.groups if group not in known]:
-        raise NotFound(
-            message(
-                "no shop is in the group {group}: `sunmi-gateway office groups list` shows them",
-                group=", ".join(missing),
-            )
-        )
+        raise unknown_group(", ".join(missing))
 
 
 def parse_waves(waves: Sequence[str], shops: ShopList, target: RolloutTarget) -> tuple[str, ...]:
@@ -263,10 +277,22 @@ def _parse(rollout_id: str, value: bytes) -> Rollout:
     try:
         return Rollout.model_validate_json(value)
     except ValidationError as exc:
-        raise StateError(
-            message(
-                "the roll-out {id} is damaged: somebody has written it who is not this program: {reason}",
-                id=rollout_id,
-                reason=describe_errors(exc),
-            )
-        ) from exc
+        raise _damaged(rollout_id, describe_errors(exc)) from exc
+
+
+def _parse_batch(key: str, value: bytes) -> RolloutBatch:
+    try:
+        return RolloutBatch.model_validate_json(value)
+    except ValidationError as exc:
+        raise _damaged(key, describe_errors(exc)) from exc
+
+
+def _damaged(key: str, reason: str) -> DamagedEntry:
+    return DamagedEntry(
+        message(
+            "the roll-out {id} is damaged, so nobody advances it: a newer head office has written it, or somebody who "
+            "is not this program; update this head office, or start the roll-out anew ({reason})",
+            id=key,
+            reason=reason,
+        )
+    )

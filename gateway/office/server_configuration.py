@@ -21,7 +21,10 @@ TOKENS: Final = "accounts"
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 HANDSHAKE_TIMEOUT_S: Final = 20
 """How long a handshake may take. By default it is 2 seconds: when a server dies, thousands of shops come at once."""
+CONSUMER_TIMEOUT: Final = "1h"
+"""How long a subscription by MQTT is kept that its reader has left behind."""
 _CLUSTER_USER: Final = "server"
+_ACCOUNT_TOKENS: Final = "resolver_preload"
 
 
 class ServerTokens(NamedTuple):
@@ -35,6 +38,15 @@ class ServerTokens(NamedTuple):
     """The tokens of the accounts, by public key: with what a server begins."""
     cluster_password: str
     """How servers know each other: a shop's certificate is good for TLS with them, too."""
+
+
+def differs_beyond_tokens(before: bytes, after: bytes) -> bool:
+    """Return whether a configuration says something else than the one before, apart from the accounts' tokens."""
+    try:
+        earlier, later = json.loads(before), json.loads(after)
+        return bool(earlier | {_ACCOUNT_TOKENS: None} != later | {_ACCOUNT_TOKENS: None})
+    except (ValueError, TypeError):  # somebody has written it by hand, or it is not there
+        return True
 
 
 def render_configuration(plan: ChainPlan, place: ServerPlace, tokens: ServerTokens) -> str:
@@ -60,8 +72,16 @@ def render_configuration(plan: ChainPlan, place: ServerPlace, tokens: ServerToke
         "operator": tokens.operator,
         "system_account": tokens.system_account,
         "resolver": {"type": "full", "dir": TOKENS, "allow_delete": False, "interval": "2m"},
-        "resolver_preload": tokens.accounts,
+        _ACCOUNT_TOKENS: tokens.accounts,
     }
+    if place.mqtt_port is not None:
+        document["mqtt"] = {
+            "listen": f"{host}:{place.mqtt_port}",
+            # A server stores what comes with QoS 2 before it looks whether that is allowed.
+            "reject_qos2_publish": True,
+            "consumer_inactive_threshold": CONSUMER_TIMEOUT,
+            "tls": tls,
+        }
     others = [one for one in plan.places if one.name != place.name]
     if others:
         document["cluster"] = {

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gateway.fleet.documents import DesiredOutcome, DesiredReport, FindingsReport, ShopRecord
+from gateway.fleet.part_names import DOCUMENT
 from gateway.protocol import json_text
 
 MAX_TROUBLES: Final = 20
@@ -22,8 +23,6 @@ MAX_NUMBER: Final = 10**9
 """The largest number of a shop that is believed."""
 MAX_ANSWERS: Final = 500
 """How many answers of a shop are kept that are not `applied`."""
-DOCUMENT: Final = "document"
-"""The part of an answer that concerns documents which cannot be read."""
 SERVICE: Final = "service"
 CHECK: Final = "check"
 DESIRED_PART: Final = "desired"
@@ -37,6 +36,8 @@ class ShopHealth(StrEnum):
     """Two gateways have its certificate, and both have stopped."""
     TROUBLE = "trouble"
     """It is connected, and something does not work."""
+    REVOKED = "revoked"
+    """It is listed as one that has joined, and its key is revoked: the list is of an older backup."""
     AWAY = "away"
     """It is not connected."""
     NEVER_JOINED = "never_joined"
@@ -80,6 +81,8 @@ class ShopFacts:
     """Its name."""
     record: ShopRecord | None = None
     """Its record; None if it is not enrolled."""
+    is_revoked: bool = False
+    """Whether its key is revoked, though it is listed as one that has joined."""
     connected_since: str | None = None
     """Since when it is connected, in UTC; None if it is not."""
     away_since: str | None = None
@@ -110,20 +113,26 @@ class ShopFacts:
     """Whether it could not read what is desired, so that it has answered for no part."""
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
-        """Everything that does not work."""
-        refused = (
+    def untaken(self) -> tuple[Trouble, ...]:
+        """What is desired of it, and it did not take."""
+        return tuple(
             Trouble(DESIRED_PART, part, answer.reason)
             for part, answer in self.answers.items()
             if answer.outcome in ("refused", "rolled_back")
         )
-        return (*self.failing, *self.found, *refused)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Everything that does not work."""
+        return (*self.failing, *self.found, *self.untaken)
 
     @property
     def health(self) -> ShopHealth:
         """How it is."""
         if self.record is None or self.record.state == "retired":
             return ShopHealth.RETIRED
+        if self.is_revoked:
+            return ShopHealth.REVOKED
         if self.connected_since is None:
             return ShopHealth.NEVER_JOINED if self.record.state == "invited" else ShopHealth.AWAY
         if self.clone is not None:
@@ -132,11 +141,11 @@ class ShopFacts:
 
     @property
     def since(self) -> str | None:
-        """Since when it is connected, away, invited or retired, in UTC; None if nobody knows."""
+        """Since when it is connected, away, invited, listed or retired, in UTC; None if nobody knows."""
         match self.health:
             case ShopHealth.AWAY:
                 return self.away_since
-            case ShopHealth.NEVER_JOINED | ShopHealth.RETIRED:
+            case ShopHealth.NEVER_JOINED | ShopHealth.RETIRED | ShopHealth.REVOKED:
                 return None if self.record is None else self.record.since
             case _:
                 return self.connected_since
@@ -149,14 +158,22 @@ class ShopFacts:
             self.record = None
 
     def take_report(self, kind: str, value: bytes | None, stored_at: str) -> None:
-        """Take what the shop reports: its state for the empty kind, else `findings` or `desired`."""
+        """Take what the shop reports: its state for the empty kind, else `findings` or `desired`.
+
+        `value` is None and `stored_at` empty if it reports nothing any more.
+        """
         if kind == "":
-            self.heard_at = stored_at
+            self.heard_at = stored_at or None
             self._take_state(_read_object(value))
         elif kind == "findings":
             self.found = _read_findings(value)
         elif kind == "desired":
             self.revisions, self.answers, self.is_unread = _read_answers(value)
+
+    def forget_reports(self) -> None:
+        """Forget what was reported: by another machine, which is the shop no more."""
+        for kind in ("", "findings", "desired"):
+            self.take_report(kind, None, "")
 
     def _take_state(self, state: Mapping[str, Any]) -> None:
         version, cameras, outbox = state.get("version"), state.get("cameras"), state.get("outbox")

@@ -1,6 +1,7 @@
 """Reading what a stream holds without a consumer: in batches, which need nothing that a server has to remember."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -10,8 +11,8 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-BATCH: Final = 500
-"""How many messages a server sends at once."""
+BATCH: Final = 2000
+"""How many messages a server sends at once. For every batch it counts anew how many more there are."""
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 """How many bytes a server sends at once; the batch ends earlier then."""
 MAX_SUBJECTS: Final = 500
@@ -20,8 +21,11 @@ TIMEOUT_S: Final = 15.0
 """How long a batch is waited for. A stream needs some seconds to choose a new leader."""
 ATTEMPTS: Final = 3
 """How often a batch is asked for that does not come, as when its server has died meanwhile."""
+RETRY_INTERVAL_S: Final = 0.5
 _SEQUENCE: Final = "Nats-Sequence"
 """The header that a server adds to every stored message, and puts behind those that were stored."""
+_STORED_AT: Final = "Nats-Time-Stamp"
+"""The header with the time at which it was stored."""
 _END: Final = "204"
 _NOT_FOUND: Final = "404"
 _NO_RESPONDERS: Final = "503"
@@ -41,18 +45,23 @@ class StreamMessage(NamedTuple):
     payload: bytes
     """What it holds."""
 
+    @property
+    def stored_exactly_at(self) -> str:
+        """When it was stored, with all digits, as no two messages of a stream with the same number have it."""
+        return self.headers.get(_STORED_AT, "")
+
 
 async def read_stream(
-    client: Client, stream: str, subject: str, *, after: int = 0, since: str = ""
+    client: Client, stream: str, subject: str, *, after: int = 0, since: str = "", max_bytes: int = MAX_BATCH_BYTES
 ) -> AsyncGenerator[StreamMessage, None]:
     """Yield the messages of a subject, which may have wildcards, in the order of the stream, and end with the last one.
 
     `after` is the number of the message before the first one; `since` a time in UTC instead. At most a batch is in
-    memory. Raises the errors of the client library.
+    memory, which ends with the message with which it has `max_bytes`. Raises the errors of the client library.
     """
     while True:
         begin: dict[str, Any] = {"start_time": since} if since and not after else {"seq": after + 1}
-        batch, is_more = await _read_batch(client, stream, begin | {"next_by_subj": subject})
+        batch, is_more = await _read_batch(client, stream, begin | {"next_by_subj": subject, "max_bytes": max_bytes})
         for one in batch:
             yield one
         if not is_more:
@@ -73,15 +82,30 @@ async def read_last_messages(client: Client, stream: str, subjects: Sequence[str
     return found
 
 
+async def read_last_batch(client: Client, stream: str, subject: str) -> tuple[list[StreamMessage], bool]:
+    """Return the last message of each subject that fits one with wildcards, and whether there are more than a batch.
+
+    Raises the errors of the client library.
+    """
+    return await _read_batch(client, stream, {"multi_last": [subject], "seq": 1})
+
+
+async def read_next_message(client: Client, stream: str, subject: str, number: int) -> StreamMessage | None:
+    """Return the first message of a subject with a number or a later one; None if there is none.
+
+    Raises the errors of the client library.
+    """
+    batch, _ = await _read_batch(client, stream, {"seq": number, "next_by_subj": subject, "batch": 1})
+    return batch[0] if batch else None
+
+
 async def _read_batch(client: Client, stream: str, request: Mapping[str, Any]) -> tuple[list[StreamMessage], bool]:
     """Return a batch, and whether more follows it: that only if the batch is not empty."""
-    for attempt in range(ATTEMPTS):
-        try:
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(nats.errors.TimeoutError, nats.errors.NoRespondersError):
             return await _request_batch(client, stream, request)
-        except (nats.errors.TimeoutError, nats.errors.NoRespondersError):
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError  # the loop above has ended by then
+        await asyncio.sleep(RETRY_INTERVAL_S)
+    return await _request_batch(client, stream, request)
 
 
 async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]) -> tuple[list[StreamMessage], bool]:
@@ -105,7 +129,7 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
                 code = int(status) if status and status.isdecimal() else None
                 ended.set_exception(nats.js.errors.APIError(code=code, description=headers.get("Description")))
 
-    payload = json.dumps({**request, "batch": BATCH, "max_bytes": MAX_BATCH_BYTES}).encode()
+    payload = json.dumps({"batch": BATCH, "max_bytes": MAX_BATCH_BYTES, **request}).encode()
     subscription = await client.subscribe(
         inbox, cb=take, pending_msgs_limit=2 * BATCH, pending_bytes_limit=4 * MAX_BATCH_BYTES
     )
@@ -121,5 +145,5 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
 
 
 def _parse(received: Msg, headers: Mapping[str, str]) -> StreamMessage:
-    time = headers.get("Nats-Time-Stamp", "")
+    time = headers.get(_STORED_AT, "")
     return StreamMessage(headers["Nats-Subject"], int(headers[_SEQUENCE]), f"{time[:19]}Z", headers, received.data)

@@ -14,7 +14,7 @@ from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 from gateway.fleet.subjects import (
     AUDIT,
     AUDIT_SUBJECT,
-    CONTENT,
+    CONTENT_STREAM,
     DESIRED,
     EVENTS,
     FLOW,
@@ -23,9 +23,12 @@ from gateway.fleet.subjects import (
     ROLLOUTS,
     SHOPS,
     TOKENS,
+    bucket_stream,
     bucket_subject,
+    chunk_subject,
     event_subject,
     flow_subject,
+    object_subject,
 )
 
 DAY_S: Final = 86_400
@@ -41,6 +44,9 @@ EVENTS_SHARE: Final = 0.8
 FLOW_SHARE: Final = 0.05
 """Which share of a server's room events and flow take at most: whoever fills that, settings, commands and revocations
 still find room."""
+MQTT_SESSIONS: Final = 1000
+"""How many sessions of readers by MQTT the servers remember. The oldest goes: nothing is kept in it for the reader."""
+MQTT_SESSIONS_BYTES: Final = 64 * 1024 * 1024
 DUPLICATE_WINDOW_S: Final = 3600
 """For how long a message that comes again is known by its id."""
 _BUCKET_WINDOW_S: Final = 120
@@ -86,12 +92,19 @@ def list_streams(replicas: int, storage_bytes: int) -> Sequence[StreamConfig]:
             deny_purge=True,
         ),
         *(
-            bucket.evolve(name=f"KV_{name}", subjects=[bucket_subject(name, ">")])
+            bucket.evolve(name=bucket_stream(name), subjects=[bucket_subject(name, ">")])
             for name in (REPORTED, DESIRED, SHOPS, ROLLOUTS, OFFICE, TOKENS)
         ),
+        # The servers would make it without a limit when the first reader comes by MQTT, who names sessions as he likes.
         stream.evolve(
-            name=f"OBJ_{CONTENT}", subjects=[f"$O.{CONTENT}.C.>", f"$O.{CONTENT}.M.>"], allow_rollup_hdrs=True
+            name="$MQTT_sess",
+            subjects=["$MQTT.sess.>"],
+            max_msgs=MQTT_SESSIONS,
+            max_msgs_per_subject=1,
+            max_bytes=MQTT_SESSIONS_BYTES,
+            discard=DiscardPolicy.OLD,
         ),
+        stream.evolve(name=CONTENT_STREAM, subjects=[chunk_subject(), object_subject()], allow_rollup_hdrs=True),
     )
 
 

@@ -56,11 +56,17 @@ class SimulatedShop:
         self._changed = asyncio.Event()
 
     async def connect(self) -> None:
-        """Connect, and follow the head office from now on: `follow` does it."""
-        self._connection = connection = await FleetConnection.open(self._settings, on_lost=self._changed.set)
+        """Connect, again and again as a gateway does, and follow the head office from now on: `follow` does it."""
+        while True:
+            try:
+                self._connection = connection = await FleetConnection.open(self._settings, on_lost=self._changed.set)
+                break
+            except HeadOfficeUnavailable:  # this server is not ready for it
+                await asyncio.sleep(0.1)
         for key in (CHAIN_KEY, group_key("*"), shop_key(self.name)):
             await connection.subscribe(bucket_subject(DESIRED, key), lambda _: self._changed.set())
         await connection.subscribe(command_subject(self.name), self._take)
+        self._reported = None  # these servers may have been put back to an earlier state
         self._changed.set()
 
     async def disconnect(self) -> None:
@@ -71,10 +77,10 @@ class SimulatedShop:
     async def report(self, **state: Any) -> None:
         """Report its state."""
         document = {"version": "1.0.0", "cameras": [], "outbox": {"depth": 0}, "failing": {}, "time": NOW} | state
-        await self._put(self.name, document)
+        await self._report(self.name, document)
 
     async def report_findings(self, *findings: dict[str, str]) -> None:
-        await self._put(f"{self.name}.findings", {"findings": [*findings], "time": NOW})
+        await self._report(f"{self.name}.findings", {"findings": [*findings], "time": NOW})
 
     async def follow(self) -> None:
         """Answer every change of the desired state until it is stopped."""
@@ -104,12 +110,15 @@ class SimulatedShop:
         self.values = {part: value for part, value in wanted.items() if part not in self.refused}
         report = DesiredReport(revisions=revisions, answers=answers, time=NOW)
         if report != self._reported:
-            await self._put(f"{self.name}.desired", report.model_dump(mode="json"))
+            await self._put(connection, f"{self.name}.desired", report.model_dump(mode="json"))
             self._reported = report
 
-    async def _put(self, key: str, document: Mapping[str, Any]) -> None:
+    async def _report(self, key: str, document: Mapping[str, Any]) -> None:
         assert self._connection is not None
-        await self._connection.publish(bucket_subject(REPORTED, key), json_text.dumps(document).encode())
+        await self._put(self._connection, key, document)
+
+    async def _put(self, connection: FleetConnection, key: str, document: Mapping[str, Any]) -> None:
+        await connection.publish(bucket_subject(REPORTED, key), json_text.dumps(document).encode())
 
     def _take(self, received: ReceivedMessage) -> None:
         name, request = received.subject.rpartition(".")[2], CommandRequest.model_validate_json(received.payload)

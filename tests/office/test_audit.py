@@ -18,7 +18,7 @@ from gateway.office.enrolment import Enrolment
 from gateway.office.office import Actor, Office
 from gateway.office.readers import add_reader, revoke_reader
 from gateway.office.rollout_documents import RolloutTarget
-from gateway.office.rollouts import act_on_rollout, start_rollout
+from gateway.office.rollouts import RolloutAction, RolloutStore, act_on_rollout, start_rollout
 from gateway.office.shops import load_shops
 from tests.fleet.cluster import HeadOffice
 from tests.office.test_init_command import run, run_json
@@ -51,7 +51,10 @@ async def test_each_change_leaves_who_what_and_which_revision(connected: Office)
     changed = await change_at_once(connected, shops, {INTERVAL: 90}, target)
     assert (await change_at_once(connected, shops, {INTERVAL: 90}, target))["unchanged"] is True
     rollout = await start_rollout(connected, shops, "settings", {INTERVAL: 91}, target, title="t", waves=["100"])
-    await act_on_rollout(connected, rollout.id, "pause")
+    actions: list[RolloutAction] = ["pause", "continue", "stop", "undo"]
+    for action in actions:
+        await act_on_rollout(connected, rollout.id, action)
+    stored = (await RolloutStore(connected).get(rollout.id))[1]
     await add_reader(connected, "audit-reader", mqtt=False)
     await revoke_reader(connected, "audit-reader")
     await Enrolment(connected).retire("audit-1")
@@ -59,15 +62,16 @@ async def test_each_change_leaves_who_what_and_which_revision(connected: Office)
     entries = await read_new(connected, before)
     assert [(one.action, one.object) for one in entries] == [
         ("enrol", "audit-1"), ("groups", "audit-1"), ("desired", "group.north"), ("rollout", rollout.id),
-        ("rollout_pause", rollout.id), ("reader_add", "audit-reader"), ("reader_revoke", "audit-reader"),
-        ("retire", "audit-1"),
+        *((f"rollout_{action}", rollout.id) for action in actions),
+        ("reader_add", "audit-reader"), ("reader_revoke", "audit-reader"), ("retire", "audit-1"),
     ]  # fmt: skip
     assert {(one.who, one.via, one.host) for one in entries} == {("anna", "page", "192.0.2.7")}
     assert entries[0].revision == record.revision
     assert entries[2].details == {"parts": {INTERVAL: 90}}
     assert changed["documents"] == ["group.north"]
     assert entries[3].details["parts"] == {INTERVAL: 91}
-    assert all(one.revision for one in entries if one.action != "rollout_pause")
+    assert all(one.revision for one in entries)
+    assert [one.revision for one in entries if one.action == "rollout_undo"] == [stored]
     secrets = (code.secret.hex(), str(code).rpartition("/")[2])
     assert not [one for one in secrets if one in json.dumps([entry.describe() for entry in entries])]
     assert ShopRecord.model_validate_json(record.value or b"").code_sha256 not in str(entries)

@@ -46,7 +46,7 @@ def test_what_is_in_a_folder_stays(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name in ("chain", "full", "file"):
+    for name in ("chain", "full", "file", "/"):
         with pytest.raises(StateError, match="is not empty"):
             ChainFolder.create(tmp_path / name, PLAN)
     assert {file: file.read_bytes() for file in chain.path.rglob("*") if file.is_file()} == before
@@ -81,6 +81,63 @@ def test_a_crash_in_the_middle_leaves_no_folder(tmp_path: Path, written: int) ->
     assert [path.name for path in tmp_path.iterdir()] == ["chain"]
 
 
+def test_a_disk_that_is_full_leaves_no_keys(tmp_path: Path) -> None:
+    # -B, as a compiled module that is cut short would be found by the next process.
+    words = ("prlimit", "--fsize=3000", sys.executable, "-Bm", "gateway", "office", "init", str(tmp_path / "chain"))
+    failed = subprocess.run([*words, "--servers", "a.example:4222"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "cannot be written: " in failed.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+MAKE_SLOWLY = """
+import sys
+from pathlib import Path
+from gateway.office import chain_folder
+from gateway.office.plan import make_plan
+write = chain_folder.write_private
+def wait_and_write(path, content):
+    print("begun", flush=True)
+    sys.stdin.readline()
+    write(path, content)
+    chain_folder.write_private = write
+chain_folder.write_private = wait_and_write
+chain_folder.ChainFolder.create(Path(sys.argv[1]), make_plan(servers=["a.example:4222"], name="first"))
+"""
+
+
+def test_two_that_make_a_chain_at_once_do_not_mix_their_keys(tmp_path: Path) -> None:
+    folder = tmp_path / "chain"
+    words = [sys.executable, "-c", MAKE_SLOWLY, str(folder)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        first.stdout.readline()
+        with pytest.raises(StateError, match="is being made by another"):
+            ChainFolder.create(folder, PLAN)
+        first.stdin.write(b"\n")
+    assert first.returncode == 0
+    assert ChainFolder.open(folder).plan.name == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["chain"]
+
+
+@pytest.mark.parametrize("name", ["cluster.secret", "operator.jwt", "system.jwt"])
+@pytest.mark.parametrize("kept", [0, 10, -1])
+def test_servers_get_nothing_that_is_damaged(tmp_path: Path, name: str, kept: int) -> None:
+    """With an empty password, whoever has a certificate of the chain would pass for a server."""
+    chain = ChainFolder.create(tmp_path / "chain", PLAN)
+    before = (chain.server_folder("north-1") / "server.conf").read_bytes()
+    file = chain.path / name
+    whole = file.read_bytes()
+    for content in (whole[:kept], b"\xff\x00" + whole):
+        file.write_bytes(content)
+        with pytest.raises(StateError, match=rf"{name} is damaged: .*; bring it back"):
+            chain.write_servers()
+    file.write_bytes(whole + b"\r\n")  # by an editor
+    chain.write_servers()
+    assert (chain.server_folder("north-1") / "server.conf").read_bytes() == before
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     chain = ChainFolder.create(tmp_path / "chain", PLAN)
     (chain.path / "operator.nk").write_text("SOnonsense")
@@ -110,7 +167,17 @@ def test_damage_is_named(tmp_path: Path) -> None:
         ({"servers": ["a.example:1"], "name": "the chain"}, "name: "),
         ({"servers": ["a.example:1"], "join": "here"}, "join: 'here' must be a host and a port"),
         ({"servers": ["a.example:1"], "cluster_ports": [1, 2]}, "one port, or one for each server"),
-        ({"servers": ["a.example:1", "a.example:2", "a.example:3"], "cluster_ports": [2]}, "a port of their own"),
+        (
+            {"servers": ["a.example:1", "a.example:2", "a.example:3"], "cluster_ports": [2]},
+            "port 2 of a.example is named twice",
+        ),
+        ({"servers": ["a.example:4222"], "mqtt_port": 4222}, "port 4222 of a.example is named twice"),
+        ({"servers": ["a.example:4222"], "mqtt_port": 70000}, "mqtt_port: "),
+        (
+            {"servers": ["a.example:1", "a.example:2", "a.example:3"], "cluster_ports": [65534]},
+            "there is no port 65536",
+        ),
+        ({"servers": ["a.example:1", "a.example:2", "a.example:3"], "mqtt_port": 65535}, "there is no port 65537"),
     ],
 )
 def test_a_plan_that_cannot_work_is_refused(values: dict[str, object], reason: str) -> None:
@@ -126,8 +193,9 @@ def test_the_newest_token_is_what_a_new_server_begins_with(tmp_path: Path) -> No
     for place in PLAN.places:
         configuration = json.loads((chain.server_folder(place.name) / "server.conf").read_text())
         assert configuration["resolver_preload"][chain.account.public] == token
-        shops = configuration["resolver_preload"][chain.shops_account.public]
-        assert jwt.read_account(shops, chain.operator.public, chain.shops_account.public) == (10**10, frozenset(["UX"]))
+        for account in (chain.shops_account.public, chain.readers_account.public):
+            other = configuration["resolver_preload"][account]
+            assert jwt.read_account(other, chain.operator.public, account) == (10**10, frozenset(["UX"]))
 
 
 def test_a_token_is_read_only_if_the_operator_has_signed_it(tmp_path: Path) -> None:
@@ -151,3 +219,15 @@ def test_keys_are_those_of_the_servers_tools() -> None:
     for wrong in (key.public, key.seed[:-1] + "A", "SU", "", key.seed.replace("SU", "SA")):
         with pytest.raises(ValueError, match=r"it is no|its check digits|it is not"):
             SigningKey.parse(wrong, KeyKind.U)
+
+
+def test_servers_need_no_new_file_for_a_revocation(tmp_path: Path) -> None:
+    chain = ChainFolder.create(tmp_path / "chain", make_plan(servers=["127.0.0.1:4222"]))
+    assert not chain.write_servers()
+    file = chain.server_folder("chain-1") / "server.conf"
+    file.write_text(file.read_text().replace(chain.account_token, "an earlier token"))
+    assert not chain.write_servers()
+    assert chain.account_token in file.read_text()
+    file.write_text("port: 4222  # by hand")
+    assert chain.write_servers()
+    assert not chain.write_servers()

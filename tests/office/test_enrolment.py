@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,30 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.web_server import RUNNER_OPTIONS
-from gateway.errors import Conflict, Forbidden, NotFound
+from gateway.errors import Conflict, Forbidden, NotFound, StateError
 from gateway.fleet.credentials import CredentialFiles, load_credentials, make_trust
 from gateway.fleet.documents import ShopRecord
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.join import JoinFailed, JoinRefused, forget_key, join_chain
 from gateway.fleet.join_code import JoinCode
+from gateway.fleet.subjects import DESIRED, SHOPS
 from gateway.membership import save_membership
 from gateway.office import join as office_join
 from gateway.office import jwt
+from gateway.office.bucket import Bucket, DamagedEntry
 from gateway.office.chain_folder import ChainFolder
+from gateway.office.changes import change_groups
+from gateway.office.desired import DesiredBucket
 from gateway.office.enrolment import Enrolment
 from gateway.office.join import PREFIX, TRIES_PER_MINUTE, JoinService, make_server_tls
 from gateway.office.nkey import KeyKind, SigningKey
 from gateway.office.office import Office
 from gateway.office.revocation import reconcile, revoke
+from gateway.office.shops import ShopList, load_shop, load_shops
 from gateway.storage.state_directory import MEMBERSHIP_FILES
 from tests.fleet.cluster import HeadOffice, make_chain
+from tests.office.test_init_command import run
+from tests.waiting import until
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +55,7 @@ async def serve(app: web.Application, chain: ChainFolder, port: int) -> AsyncIte
     runner = web.AppRunner(root, **RUNNER_OPTIONS | {"lingering_time": 0.1})
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=make_server_tls(chain)).start()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=make_server_tls(chain.authority, "127.0.0.1")).start()
         yield
     finally:
         await runner.cleanup()
@@ -75,11 +84,16 @@ async def read_record(office: Office, shop: str) -> ShopRecord:
 
 
 async def is_locked_out(office: HeadOffice, files: CredentialFiles) -> bool:
-    try:
-        await office.connect_once(load_credentials(files))
-    except (OSError, nats.errors.Error):
-        return True
-    return False
+    """Return whether the server says so. It is asked again if it says nothing: it has just started, or is slow."""
+    while True:
+        try:
+            await office.connect_once(load_credentials(files))
+        except (OSError, nats.errors.Error) as exc:
+            if "authorization violation" in str(exc).lower():
+                return True
+            await asyncio.sleep(0.05)
+        else:
+            return False
 
 
 async def test_a_shop_joins_with_its_code_and_connects(office: HeadOffice, connected: Office, tmp_path: Path) -> None:
@@ -106,8 +120,18 @@ async def test_a_code_is_good_for_one_gateway_which_may_ask_again(
     assert again.private_key == first.private_key
     forget_key(code, tmp_path)
     assert os.listdir(tmp_path) == []
-    with pytest.raises(JoinRefused, match=r"is wrong, or was used: .*office enrol north-2 --again"):
+    with pytest.raises(JoinRefused, match=r"is wrong, or was used\. If no gateway .*office enrol north-2 --again"):
         await join_chain(code, tmp_path)
+
+
+async def test_a_gateway_that_joins_more_than_once_at_the_same_time_has_one_key(
+    connected: Office, tmp_path: Path
+) -> None:
+    code = await Enrolment(connected).enrol("north-18")
+    joined = await asyncio.gather(*(join_chain(code, tmp_path) for _ in range(4)))
+    assert len({one.private_key for one in joined}) == 1
+    forget_key(code, tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_of_many_gateways_with_one_code_one_joins(connected: Office) -> None:
@@ -120,14 +144,23 @@ async def test_of_many_gateways_with_one_code_one_joins(connected: Office) -> No
     assert (await read_record(connected, "north-3")).public_key == winner.public_key
 
 
-async def test_a_code_expires(connected: Office) -> None:
+async def test_a_code_expires_by_the_clock_of_the_servers(connected: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_clock = time.time
+    monkeypatch.setattr(time, "time", lambda: own_clock() - 400 * 86_400)
     code = await Enrolment(connected).enrol("north-4", valid_days=7)
+    expires = datetime.fromisoformat((await read_record(connected, "north-4")).code_expires)
+    assert abs((expires - await connected.read_time()) / timedelta(days=7) - 1) < 0.01
     key = Ed25519PrivateKey.generate().public_key()
-    late = Enrolment(connected, clock=lambda: time.time() + 7.1 * 86_400)
-    with pytest.raises(Forbidden, match="was good until"):
-        await late.join("north-4", code.secret, key)
-    early = Enrolment(connected, clock=lambda: time.time() + 6.9 * 86_400)
-    await early.join("north-4", code.secret, key)
+    for days, is_good in ((-0.1, False), (0.1, True)):
+        later = (await connected.read_time() + timedelta(days=days)).isoformat()
+
+        def change(value: bytes | None, later: str = later) -> bytes:
+            record = ShopRecord.model_validate_json(value or b"")
+            return record.model_copy(update={"code_expires": later}).model_dump_json().encode()
+
+        await Bucket(connected, SHOPS).change("north-4", change)
+        with contextlib.nullcontext() if is_good else pytest.raises(Forbidden, match="was good until"):
+            await Enrolment(connected).join("north-4", code.secret, key)
 
 
 async def test_two_shops_of_one_name_are_refused_with_advice(
@@ -158,6 +191,38 @@ def set_when(event: asyncio.Event) -> Any:
     return note
 
 
+async def test_what_an_earlier_machine_has_reported_is_not_that_of_the_new_one(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    enrolment = Enrolment(connected)
+    shops = ShopList(connected)
+
+    async def report(files: CredentialFiles, key: str, **document: object) -> None:
+        async with office.client("north-8", files) as client:
+            await client.jetstream().publish(f"$KV.reported.{key}", json.dumps(document).encode())
+
+    async def read_version() -> str | None:
+        await shops.refresh()
+        return shops.get("north-8").version
+
+    finding = {"check": "disk", "status": "failed", "text": "The disk is full."}
+    files = await join(await enrolment.enrol("north-8"), tmp_path / "first")
+    await report(files, "north-8", version="1.0.0", failing={"outbox": "the disk is full"})
+    await report(files, "north-8.findings", findings=[finding], time="2026-11-29T12:00:00Z")
+    assert await read_version() == "1.0.0"
+    assert len(shops.get("north-8").troubles) == 2
+    code = await enrolment.enrol("north-8", again=True)
+    assert await read_version() is None
+    assert (shops.get("north-8").troubles, shops.get("north-8").heard_at) == ((), None)
+    files = await join(code, tmp_path / "second")
+    await report(files, "north-8", version="2.0.0", failing={"link": "it is slow"})
+    assert await read_version() == "2.0.0"
+    assert [one.name for one in (await load_shops(connected)).get("north-8").troubles] == ["link"]
+    await enrolment.retire("north-8")
+    assert await read_version() is None
+    assert (await load_shop(connected, "north-8"))["troubles"] == []
+
+
 async def test_a_retired_shop_is_disconnected_at_once_and_stays_out(
     office: HeadOffice, connected: Office, tmp_path: Path
 ) -> None:
@@ -177,9 +242,26 @@ async def test_a_retired_shop_is_disconnected_at_once_and_stays_out(
         response = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-6", b"", timeout=60)
         assert (response.headers or {}).get("Status") == "404"
     await enrolment.retire("north-6")
-    with pytest.raises(NotFound, match="there is no shop north-99"):
+    with pytest.raises(NotFound, match="no shop is called north-99"):
         await enrolment.retire("north-99")
-    await enrolment.enrol("north-6")  # it opens again, with a new code
+    with pytest.raises(NotFound, match="no shop is called north-99"):
+        await enrolment.enrol("north-99", again=True)
+    with pytest.raises(NotFound, match="no shop is called north-99"):
+        await enrolment.check("north-99")
+    await enrolment.enrol("north-6", again=True)  # it opens again, with a new code
+
+
+async def test_a_shop_that_comes_back_is_in_its_groups_as_the_list_says(connected: Office) -> None:
+    """To retire it forgets what was wanted of it, and with that of which groups its gateway follows the documents."""
+    enrolment, desired = Enrolment(connected), DesiredBucket(connected)
+    await enrolment.enrol("north-9", groups=["north"])
+    for again in (False, True):
+        await enrolment.retire("north-9")
+        await enrolment.enrol("north-9", again=again)
+        assert (await read_record(connected, "north-9")).groups == ("north",)
+        assert (await desired.get("shop.north-9")).groups == ("north",)
+    await enrolment.enrol("north-10")
+    assert (await desired.get("shop.north-10")).revision == 0
 
 
 async def test_a_restored_folder_and_restarted_servers_keep_who_is_revoked(
@@ -202,7 +284,6 @@ async def test_a_restored_folder_and_restarted_servers_keep_who_is_revoked(
     operator, account = restored.operator.public, restored.account.public
     assert jwt.read_account(restored.account_token, operator, account)[1] >= {keys[0], keys[1]}
     [node] = office.nodes
-    shutil.copy(backup / "servers" / "chain-1" / "server.conf", tmp_path / "newest.conf")
     await node.kill()
     await node.start()
     await until_connected(office)
@@ -210,12 +291,12 @@ async def test_a_restored_folder_and_restarted_servers_keep_who_is_revoked(
 
 
 async def until_connected(office: HeadOffice) -> None:
-    async with office.connect() as connected:
-        while True:
-            with contextlib.suppress(nats.errors.Error):
+    while True:
+        with contextlib.suppress(nats.errors.Error, HeadOfficeUnavailable):
+            async with office.connect() as connected:
                 await connected.jetstream.key_value("shops")
                 return
-            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)
 
 
 async def test_what_a_cluster_from_yesterday_forgot_is_revoked_again(
@@ -229,7 +310,7 @@ async def test_what_a_cluster_from_yesterday_forgot_is_revoked_again(
     older = chain.make_account_token((), issued_at + 1)
     bucket = await connected.jetstream.key_value("office")
     await bucket.put("account", older.encode())
-    for token in (older, chain.make_shops_token(older)):
+    for token in (older, *chain.make_other_tokens(older).values()):
         await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", token.encode(), timeout=60)
     assert await reconcile(connected)
     stored = ((await bucket.get("account")).value or b"").decode()
@@ -242,7 +323,8 @@ async def test_two_head_offices_that_revoke_at_once_lose_nothing(office: HeadOff
     keys = [SigningKey.create(KeyKind.U).public for _ in range(8)]
     async with office.connect() as one, Office.connect(ChainFolder.open(tmp_path / "chain")) as two:
         await asyncio.gather(*(revoke(one if number % 2 else two, [key]) for number, key in enumerate(keys)))
-        for account in (office.chain.account.public, office.chain.shops_account.public):
+        chain = office.chain
+        for account in (chain.account.public, chain.shops_account.public, chain.readers_account.public):
             lookup = f"$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
             token = (await one.observer.request(lookup, b"", timeout=60)).data.decode()
             _, revoked = jwt.read_account(token, office.chain.operator.public, account)
@@ -347,6 +429,27 @@ def test_a_mistyped_code_is_known_as_one() -> None:
             JoinCode.parse(text[:position] + letter + text[position + 1 :])
     with pytest.raises(ValueError, match="a letter is wrong or missing"):
         JoinCode.parse(text[:-1])
+    for letter in set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") - {text[-1]}:  # some differ in bits that hold nothing
+        with pytest.raises(ValueError, match="a letter is wrong or missing"):
+            JoinCode.parse(text[:-1] + letter)
+
+
+def test_a_mistyped_address_or_shop_is_known_as_one() -> None:
+    text = str(JoinCode("office.example", 7443, "lyon-1", bytes(range(16)), bytes(range(16, 32))))
+    for wrong in (("lyon-1", "lion-1"), ("lyon-1", "lyon-2"), ("lyon-1", "Lyon-1"), ("office", "offlce"), ("44", "45")):
+        assert text != text.replace(*wrong)
+        with pytest.raises(ValueError, match="a letter is wrong or missing"):
+            JoinCode.parse(text.replace(*wrong))
+    assert JoinCode.parse(text.replace("office", "OFFICE")).shop == "lyon-1"
+
+
+def test_a_code_is_read_as_it_arrives_in_a_chat() -> None:
+    """Typed in full-width letters, as Chinese input has them, or copied with characters that nobody sees."""
+    code = JoinCode("office.example", 7443, "lyon-1", bytes(range(16)), bytes(range(16, 32)))
+    text = str(code)
+    wide = "".join(chr(ord(one) + 0xFEE0) for one in text)
+    for shown in (wide, wide.replace("\uff0e", "\u3002"), f"\ufeff\u200b{text[:20]}\u2028\u3000{text[20:]}\u2060"):
+        assert JoinCode.parse(shown) == code
 
 
 async def test_a_body_that_comes_too_slowly_ends_its_connection(
@@ -372,3 +475,39 @@ async def test_a_body_that_comes_too_slowly_ends_its_connection(
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")
     assert json.loads(body)["error"] == "too_slow"
+
+
+async def test_a_damaged_document_costs_no_shop_its_machine_or_its_code(connected: Office) -> None:
+    enrolment = Enrolment(connected)
+    await enrolment.enrol("damaged-1", groups=["north"])
+    before, documents = await Bucket(connected, SHOPS).get("damaged-1"), Bucket(connected, DESIRED)
+    await documents.put("shop.damaged-1", b"{oops", (await documents.get("shop.damaged-1")).revision)
+    with pytest.raises(DamagedEntry, match="unset document --shop damaged-1"):
+        await enrolment.enrol("damaged-1", again=True)
+    with pytest.raises(DamagedEntry, match="unset document --shop damaged-1"):
+        await change_groups(connected, "damaged-1", add=["south"])
+    assert await Bucket(connected, SHOPS).get("damaged-1") == before
+
+
+async def test_a_damaged_record_of_a_shop_is_named(connected: Office) -> None:
+    await Bucket(connected, SHOPS).put("damaged-2", b"{oops", 0)
+    with pytest.raises(DamagedEntry, match="the record of the shop damaged-2"):
+        await change_groups(connected, "damaged-2", add=["south"])
+
+
+async def test_a_shop_whose_record_is_damaged_is_retired_by_the_command_that_its_error_names(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    files = await join(await Enrolment(connected).enrol("north-29"), tmp_path / "shop")
+    bucket = Bucket(connected, SHOPS)
+    async with office.client("north-29", files) as client:
+        await bucket.put("north-29", b"{oops", (await bucket.get("north-29")).revision)
+        with pytest.raises(StateError, match=r"damaged.*`sunmi-gateway office retire north-29`"):
+            await Enrolment(connected).enrol("north-29", again=True)
+        chosen = ("--folder", str(office.chain.path))
+        status, output, errors = await run("retire", "north-29", "--yes", *chosen)
+        assert (status, "north-29: retired" in output) == (0, True), errors
+        await until(lambda: not client.is_connected)
+    assert await is_locked_out(office, files)
+    assert (await read_record(connected, "north-29")).state == "retired"
+    await Enrolment(connected).enrol("north-29")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import nats.errors
@@ -20,6 +21,7 @@ from gateway.office_site.flow_table import ChainFlowTable
 from gateway.office_site.metrics import render_metrics
 from gateway.office_site.shop_reports import read_reports
 from gateway.protocol import json_text
+from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
 from tests.waiting import until
@@ -85,7 +87,9 @@ def test_whatever_a_shop_reports_has_a_page() -> None:
 
 
 def test_days_that_are_yet_to_come_push_nothing_out(office: HeadOffice) -> None:
-    table = ChainFlowTable(None)  # type: ignore[arg-type]
+    clock = PeerClock()
+    clock.set(datetime.fromisoformat(NOW).timestamp())
+    table = ChainFlowTable(None, clock)  # type: ignore[arg-type]
     for number, day in enumerate(["2026-11-28", *(f"9999-12-{one:02}" for one in range(1, 32)), "2026-W48-6"]):
         subject = f"fleet.v1.shop-1.flow.{day}"
         table._take(StreamMessage(subject, number, NOW, {}, b'{"total": 7, "final": true}'))
@@ -112,6 +116,7 @@ async def test_what_a_stored_message_says_of_itself_hides_no_other(office: HeadO
             await send_raw(hostile, b"fleet.v1.shop-1.event.hostile", headers)
         for subject in SUBJECTS:
             await send_raw(hostile, b"fleet.v1.shop-1.event." + subject, b"NATS/1.0\r\n\r\n")
+        await hostile.request("fleet.v1.shop-1.event.last", b"", timeout=60)  # nobody answers for those before
         await other.request("fleet.v1.shop-2.event.camera.motion", b'{"id": "x"}', timeout=60)
         found = [one async for one in read_stream(chain, "events", "fleet.v1.*.event.>", after=state.last_seq)]
     assert [one.sequence for one in found] == [*range(state.last_seq + 1, found[-1].sequence + 1)]

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.fleet.documents import ShopRecord
 from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.fleet.subjects import SHOPS
 from gateway.office import office as office_module
+from gateway.office.bucket import Bucket
 from gateway.office.chain_folder import ChainFolder
 from gateway.office.office import Office
 from gateway.office.streams import list_streams, make_stream
@@ -34,6 +37,8 @@ async def test_a_chain_begins_with_two_commands(tmp_path: Path) -> None:
     assert status == 0, errors
     assert "nats-server -c server.conf" in output
     assert f"sunmi-gateway office init {folder}" in output
+    assert f"sunmi-gateway office serve --folder {folder}" in output
+    assert "Shops join at 127.0.0.1:7443: if that is not the machine of `office serve`" in output
     chain = ChainFolder.open(folder)
     node = Node(chain.server_folder("chain-1"))
     await node.start()
@@ -44,6 +49,41 @@ async def test_a_chain_begins_with_two_commands(tmp_path: Path) -> None:
         async with Office.connect(chain) as office:
             await office.jetstream.update_stream(name="flow", subjects=["fleet.v1.*.flow.*"], allow_direct=False)
         assert (await run_json("init", str(folder)))["streams"] == ["flow"]
+    finally:
+        await node.kill()
+
+
+async def test_servers_whose_configuration_has_changed_are_to_get_it(tmp_path: Path) -> None:
+    chain = make_chain(tmp_path / "chain", 1)
+    node = Node(chain.server_folder("chain-1"))
+    await node.start()
+    try:
+        assert (await run_json("init", str(chain.path)))["servers_changed"] is False
+        plan = chain.path / "office.toml"
+        plan.write_text(f"{plan.read_text()}mqtt_port = {find_free_port()}\n")
+        _, output, errors = await run("init", str(chain.path))
+        assert "server.conf has changed: copy it from" in errors
+        assert "have everything already" not in output
+        _, output, errors = await run("init", str(chain.path))
+        assert ("have everything already" in output, errors) == (True, "")
+    finally:
+        await node.kill()
+
+
+async def test_servers_get_more_room_when_they_are_started_again(tmp_path: Path) -> None:
+    chain = make_chain(tmp_path / "chain", 1)
+    node = Node(chain.server_folder("chain-1"))
+    await node.start()
+    try:
+        await run_json("init", str(chain.path))
+        plan = chain.path / "office.toml"
+        plan.write_text(plan.read_text().replace("storage_gb = 20", "storage_gb = 30"))
+        status, _, errors = await run("init", str(chain.path))
+        assert status == 1
+        assert "a lower limit than 30 GB: copy server.conf" in errors
+        await node.kill()
+        await node.start()
+        assert "events" in (await run_json("init", str(chain.path)))["streams"]
     finally:
         await node.kill()
 
@@ -68,11 +108,26 @@ async def test_without_servers_there_is_nothing_to_make(tmp_path: Path) -> None:
 
 
 async def test_servers_that_are_away_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(office_module, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(office_module, "REFUSED_TIMEOUT_S", 0.3)
     chain = make_chain(tmp_path / "chain", 1)
     with pytest.raises(HeadOfficeUnavailable, match=rf"{chain.plan.servers[0]} cannot be reached.* see that they run"):
         async with Office.connect(chain):
             pass
+
+
+async def test_shops_that_are_connected_are_listed_again_after_the_servers_were_lost(office: HeadOffice) -> None:
+    folder = str(office.chain.path)
+    async with office.connect() as connected, office.client("shop-1"), office.client("shop-2"):
+        bucket = Bucket(connected, SHOPS)
+        await bucket.purge(">")
+        record = ShopRecord(state="retired", since="2026-11-29T00:00:00Z")
+        await bucket.put("shop-2", record.model_dump_json().encode(), (await bucket.get("shop-2")).revision)
+        status, output, errors = await run("init", folder)
+        assert (status, "on no list, since the servers have lost it: shop-1." in output) == (0, True), errors
+        assert (await run_json("init", folder))["listed"] == []
+        [shop] = (await run_json("shops", "--folder", folder))["shops"]
+        assert (shop["shop"], shop["health"]) == ("shop-1", "ok")
+        await bucket.purge(">")
 
 
 async def test_a_stream_that_is_right_is_left_alone(office: HeadOffice) -> None:

@@ -1,19 +1,23 @@
 """How the head office connects to its servers."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from gateway.fleet.credentials import load_credentials
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office import office as office_connection
-from gateway.office.office import connect_client
-from tests.fleet.cluster import HeadOffice
+from gateway.office.office import Office, connect_client
+from gateway.simulator.ports import find_free_port
+from tests.fleet.cluster import HeadOffice, make_chain
+from tests.waiting import until
 
 
 async def test_a_server_that_accepts_a_line_and_says_nothing_keeps_nobody_out(
     office: HeadOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(office_connection, "ATTEMPT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(office_connection, "STEP_TIMEOUT_S", 1)
     lines: list[asyncio.StreamWriter] = []
     frozen = await asyncio.start_server(lambda _, line: lines.append(line), "127.0.0.1", 0)
     host, port = frozen.sockets[0].getsockname()
@@ -22,6 +26,46 @@ async def test_a_server_that_accepts_a_line_and_says_nothing_keeps_nobody_out(
     assert client.connected_url is not None
     assert client.connected_url.netloc == office.servers[0]
     await client.close()
+    frozen.close()
+    for line in lines:
+        line.close()
+
+
+async def test_a_head_office_ends_without_a_failure_while_its_servers_are_gone(office: HeadOffice) -> None:
+    [node] = office.nodes
+    async with office.connect() as connected:
+        await node.kill()
+        await until(lambda: connected.client.is_reconnecting)
+        await connected.client.publish("fleet.v1.nowhere.command.doctor", b"it waits for a line")
+    await node.start()
+
+
+async def test_servers_that_all_refuse_a_line_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "CONNECT_TIMEOUT_S", 3600)
+    monkeypatch.setattr(office_connection, "REFUSED_TIMEOUT_S", 0.3)
+    chain = make_chain(tmp_path / "chain")
+    with pytest.raises(HeadOfficeUnavailable, match=r"cannot be reached.* see that they run.*Connection refused"):
+        async with Office.connect(chain):
+            pass
+
+
+async def test_a_silent_server_among_those_that_refuse_is_waited_for(
+    office: HeadOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "STEP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(office_connection, "REFUSED_TIMEOUT_S", 0)
+    lines: list[asyncio.StreamWriter] = []
+    frozen = await asyncio.start_server(lambda _, line: lines.append(line), "127.0.0.1", 0)
+    host, port = frozen.sockets[0].getsockname()
+    credentials = load_credentials(office.chain.office_files)
+    refusing = [f"127.0.0.1:{find_free_port()}" for _ in range(2)]
+    connecting = asyncio.ensure_future(connect_client([f"{host}:{port}", *refusing], credentials))
+    await until(lambda: len(lines) == 3)
+    assert not connecting.done()
+    connecting.cancel()
+    await asyncio.wait([connecting])
     frozen.close()
     for line in lines:
         line.close()

@@ -16,7 +16,9 @@ from nats.aio.subscription import Subscription
 
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.credentials import load_credentials, make_trust
+from gateway.office import jwt
 from tests.fleet.cluster import HeadOffice, Node, issue, make_chain
+from tests.office.others_subjects import OTHERS_SUBJECTS
 from tests.waiting import until
 
 SHOP = "shop-1"
@@ -156,21 +158,6 @@ async def test_a_shop_cannot_take_away_what_others_reported(office: HeadOffice) 
         assert await request(chain, "$JS.API.DIRECT.GET.KV_reported.$KV.reported.shop-2") == b"{}"
 
 
-ELSEWHERE = [
-    "fleet.v1.shop-2.event.camera.motion",
-    "fleet.v1.shop-2.flow.2026-11-20",
-    "fleet.v1.shop-2.response.1",
-    "$KV.reported.shop-2",
-    "$KV.desired.chain",
-    "$KV.tokens.mine",
-    "$KV.office.account",
-    "$JS.API.STREAM.PURGE.events",
-    "$JS.API.STREAM.DELETE.flow",
-    "_INBOX.of-the-office",
-]
-"""Where a shop may not publish, and may not have a server publish for it either."""
-
-
 @pytest.fixture(scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HeadOffice]:
     office = HeadOffice(tmp_path_factory.mktemp("cluster"), SHOP, nodes=3)
@@ -189,7 +176,7 @@ async def test_a_shop_cannot_have_a_server_send_for_it(cluster: HeadOffice, monk
         heard.append(received.subject)
 
     async with cluster.client() as chain:
-        for subject in ELSEWHERE:
+        for subject in OTHERS_SUBJECTS:
             await chain.subscribe(subject, cb=note)
         await chain.flush()
         for server in cluster.servers:  # each can be the one that has a stream
@@ -197,7 +184,7 @@ async def test_a_shop_cannot_have_a_server_send_for_it(cluster: HeadOffice, monk
             async with cluster.client(SHOP) as shop:
                 await request(shop, "fleet.v1.shop-1.event.mine", b'{"settings": {"server": {"port": 1}}}')
                 before = await count_messages(chain)
-                for subject in ELSEWHERE:
+                for subject in OTHERS_SUBJECTS:
                     await shop.publish("$JS.API.DIRECT.GET.events.fleet.v1.shop-1.event.mine", b"", reply=subject)
                     await shop.publish("$KV.reported.shop-1", b"{}", reply=subject)
                     await shop.publish("$KV.reported.shop-1", b"{}", headers={"Nats-Trace-Dest": subject})
@@ -213,7 +200,7 @@ async def test_a_shop_cannot_allow_itself_a_subject(office: HeadOffice) -> None:
     async with office.client(SHOP) as shop:
         present = await shop.subscribe("fleet.v1.shop-1.present")
         await shop.flush()
-        for subject in ELSEWHERE:
+        for subject in OTHERS_SUBJECTS:
             await hear(present, shop, "fleet.v1.shop-1.present", b"{}", subject)
             office.reported.clear()
             await shop.publish(subject, b"{}")
@@ -250,6 +237,22 @@ async def test_without_a_certificate_nobody_gets_in(office: HeadOffice, tmp_path
     credentials = load_credentials(own)._replace(tls=make_trust(own.ca_file))
     with pytest.raises((OSError, nats.errors.Error)):
         await office.connect_once(credentials)
+
+
+async def test_shops_cannot_keep_the_head_office_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All shops together have a limit: one of them could take every connection that a server has."""
+    monkeypatch.setattr(jwt, "SHOPS_CONNECTIONS", 2)
+    office = HeadOffice(tmp_path, SHOP, nodes=1)
+    issued = issue(office.chain, SHOP, tmp_path)
+    await office.start()
+    try:
+        async with office.client(SHOP), office.client(SHOP):
+            with pytest.raises(nats.errors.Error, match="maximum account active connections exceeded"):
+                await office.connect_once(load_credentials(issued))
+            async with office.connect() as connected:
+                await connected.read_time()
+    finally:
+        await office.stop()
 
 
 def speak_to_cluster(port: int, tls: ssl.SSLContext, login: dict[str, str]) -> bytes:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.fleet import desired_follower
+from gateway.fleet.part_names import PRODUCTS, PartKind
 from gateway.fleet.subjects import CHAIN_KEY, shop_key
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.content import ContentStore
-from gateway.office.desired import PRODUCTS, DesiredBucket
+from gateway.office.desired import DesiredBucket
 from gateway.office.office import Office
-from gateway.office.rollout_documents import RolloutKind, RolloutTarget
+from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.rollout_service import follow_rollout
 from gateway.office.rollouts import RolloutStore, start_rollout
 from gateway.office.shop_facts import ShopHealth
@@ -56,7 +57,7 @@ async def test_a_real_gateway_takes_settings_and_a_list_and_does_a_command(
         while known.get("shop-1").version is None:
             await known.refresh()
 
-        async def roll_out(kind: RolloutKind, parts: dict[str, Any]) -> dict[str, int]:
+        async def roll_out(kind: PartKind, parts: dict[str, Any]) -> dict[str, int]:
             rollout = await start_rollout(
                 connected, known, kind, parts, EVERYONE, title="", waves=["100"], wait_s=600
             )  # fmt: skip

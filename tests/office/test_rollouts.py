@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
+from gateway.errors import Conflict, InvalidRequest, NotFound, StateError
+from gateway.fleet.subjects import CHAIN_KEY, DESIRED, ROLLOUTS, group_key, shop_key
 from gateway.office import office as office_connection
+from gateway.office import rollouts
+from gateway.office.bucket import Bucket
+from gateway.office.connections import ChainConnections, read_connections
 from gateway.office.desired import DesiredBucket
 from gateway.office.office import Actor, Office
 from gateway.office.rollout_documents import Rollout, RolloutTarget
@@ -18,8 +22,10 @@ from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_service import advance_rollouts, follow_rollout
 from gateway.office.rollouts import RolloutStore, act_on_rollout, start_rollout
 from gateway.office.shops import ShopList, load_shops
+from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
 from tests.office.simulated_shop import SimulatedShop, simulate_shops
+from tests.waiting import until
 
 PART = "settings.discovery.interval_s"
 TICK_S = 0.05
@@ -48,6 +54,11 @@ class Chain:
 
     async def read_shops(self) -> list[object]:
         return [await self.read(shop_key(shop)) for shop in self.shops]
+
+    async def damage(self, shop: str) -> None:
+        """Let what is wanted of a shop be something that nobody can read."""
+        bucket = Bucket(self.office, DESIRED)
+        await bucket.put(shop_key(shop), b'{"version": 5}', (await bucket.get(shop_key(shop))).revision)
 
     async def until_taken(self, value: object, *shops: str) -> None:
         while any(self.shops[shop].values.get(PART) != value for shop in shops or self.shops):
@@ -91,13 +102,25 @@ async def test_a_bad_value_stops_in_the_first_wave_and_every_shop_gets_back_what
     stopped = await chain.follow(rollout)
     assert (stopped.state, stopped.told) == ("stopped", 5)
     assert "must be less" in stopped.reason
-    results = await RolloutRun(chain.office, chain.known, rollout.id).results()
-    assert [one.outcome for one in results] == ["refused"] * 5
+    run = RolloutRun(chain.office, chain.known, rollout.id)
+    while (await run.look()).rollout.outcomes != {"refused": 5}:  # it stops before all have answered
+        await asyncio.sleep(0.01)
     for shop in chain.shops.values():
         shop.refused.clear()
     await act_on_rollout(chain.office, rollout.id, "undo")
+    before = (await RolloutStore(chain.office).get(rollout.id))[0]
     assert (await chain.follow(rollout)).state == "undone"
+    undone, results = await run.look()
+    assert (undone.outcomes, undone.failed, undone.counted_at) == (before.outcomes, before.failed, before.counted_at)
+    assert undone.failed > 0
+    assert [one.outcome for one in results] == ["undone"] * 5
     assert await chain.read_shops() == [2.5 if shop == "shop-3" else None for shop in chain.shops]
+
+
+async def test_taking_back_what_is_not_desired_waits_for_no_shop(chain: Chain) -> None:
+    rollout = await chain.start(None, waves=["50", "100"], wait_s=5.0)
+    done = await chain.follow(rollout)
+    assert (done.state, done.outcomes) == ("done", {"applied": 10})
 
 
 async def test_failures_below_the_share_do_not_stop_it_and_are_told(chain: Chain) -> None:
@@ -106,7 +129,9 @@ async def test_failures_below_the_share_do_not_stop_it_and_are_told(chain: Chain
     done = await chain.follow(rollout)
     assert (done.state, done.outcomes, done.failed) == ("done", {"applied": 9, "rolled_back": 1}, 1)
     [failed] = [
-        one for one in await RolloutRun(chain.office, chain.known, rollout.id).results() if one.outcome != "applied"
+        one
+        for one in (await RolloutRun(chain.office, chain.known, rollout.id).look()).results
+        if one.outcome != "applied"
     ]
     assert (failed.shop, failed.reason) == ("shop-4", "it cut the shop off")
 
@@ -125,7 +150,7 @@ async def test_trouble_that_begins_after_the_change_is_a_failure_and_earlier_tro
     run = RolloutRun(chain.office, chain.known, rollout.id)
     for shop in chain.shops.values():
         await shop.report(failing={"discovery": "no interface"})
-    assert {one.outcome for one in await run.results()} == {"trouble"}
+    assert {one.outcome for one in (await run.look()).results} == {"trouble"}
 
 
 async def test_shops_that_are_away_hold_up_nothing_and_get_it_later(chain: Chain) -> None:
@@ -137,6 +162,23 @@ async def test_shops_that_are_away_hold_up_nothing_and_get_it_later(chain: Chain
     assert (done.state, done.outcomes, done.failed) == ("done", {"applied": 8, "away": 2}, 0)
     await chain.shops["shop-5"].connect()
     await chain.until_taken(60, "shop-5")
+    run = RolloutRun(chain.office, chain.known, rollout.id)
+    while (seen := await run.look()).rollout.outcomes != {"applied": 9, "away": 1}:
+        await asyncio.sleep(0.01)
+    assert [one.outcome for one in seen.results].count("away") == 1
+
+
+async def test_a_shop_that_is_not_done_in_time_is_not_called_silent(chain: Chain) -> None:
+    for shop in chain.shops.values():
+        shop.refused[PART] = ("pending", "nothing starts the gateway again")
+    rollout = await chain.start(75, waves=["20", "100"], wait_s=0.3, stop_at=0.5)
+    stopped = await chain.follow(rollout)
+    assert (stopped.state, stopped.told) == ("stopped", 2)
+    run = RolloutRun(chain.office, chain.known, rollout.id)
+    while (seen := await run.look()).rollout.outcomes != {"unfinished": 2}:  # it may be over before they have answered
+        await asyncio.sleep(0.01)
+    assert seen.rollout.failed == 2
+    assert {one.reason for one in seen.results} == {"nothing starts the gateway again"}
 
 
 async def test_a_shop_that_says_nothing_in_time_has_failed(chain: Chain) -> None:
@@ -241,20 +283,116 @@ async def test_who_follows_it_gets_over_the_loss_of_a_server(
         done = await follow_rollout(
             chain.office, chain.known, rollout.id, lambda one: waves.append(one.wave), tick_s=TICK_S
         )
-    assert (done.state, done.outcomes) == ("done", {"applied": 10})
+    # Shops that were not back yet when they were told have it later.
+    assert (done.state, done.told, done.failed) == ("done", 10, 0)
+    await chain.until_taken(130)
     assert (await chain.read(CHAIN_KEY), await chain.read_shops()) == (130, [None] * 10)
+
+
+async def test_who_follows_it_goes_back_with_servers_that_are_restored_from_a_backup(
+    chain: Chain, office: HeadOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "REQUEST_TIMEOUT_S", 1.0)
+    [node] = office.nodes
+    stored, backup = node.folder / "jetstream", tmp_path / "backup"
+    rollout = await chain.start(140, waves=["10", "20", "30", "40", "50", "60", "100"])
+    waves: list[int] = []
+
+    async def restore() -> None:
+        while not waves or waves[-1] < 1:
+            await asyncio.sleep(0.01)
+        await node.kill()
+        shutil.copytree(stored, backup)
+        await node.start()
+        while waves[-1] < 4:
+            await asyncio.sleep(0.01)
+        await node.kill()
+        shutil.rmtree(stored)
+        shutil.copytree(backup, stored)
+        await node.start()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(restore())
+        done = await follow_rollout(
+            chain.office, chain.known, rollout.id, lambda one: waves.append(one.wave), tick_s=TICK_S
+        )
+    # Shops that were not back yet when they were told again have it later.
+    assert (done.state, done.told, done.failed) == ("done", 10, 0)
+    assert waves != sorted(waves)
+    await chain.until_taken(140)
+    assert (await chain.read(CHAIN_KEY), await chain.read_shops()) == (140, [None] * 10)
+
+
+async def test_looking_at_a_rollout_again_does_not_ask_all_servers_again(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Office] = []
+
+    async def note(office: Office) -> ChainConnections:
+        asked.append(office)
+        return await read_connections(office)
+
+    monkeypatch.setattr("gateway.office.shops.read_connections", note)
+    rollout = await chain.start(31)
+    for _ in range(3):  # as a page does that is kept live
+        await RolloutRun(chain.office, chain.known, rollout.id).look()
+    assert len(asked) <= 1
+
+
+async def test_nothing_goes_on_after_a_step_that_failed(chain: Chain) -> None:
+    rollout = await chain.start(32, RolloutTarget(shops=tuple(chain.shops)), waves=["100"])
+    await chain.damage("shop-3")
+    before = asyncio.all_tasks()
+    with pytest.raises(StateError, match="the shop shop-3 is damaged"):
+        await RolloutRun(chain.office, chain.known, rollout.id).step()
+    assert [task for task in asyncio.all_tasks() - before if "rollout_run.py" in repr(task)] == []
+
+
+async def test_a_rollout_that_cannot_go_on_stops_no_other_one(chain: Chain) -> None:
+    stuck = await chain.start(33, RolloutTarget(shops=("shop-3",)), waves=["100"])
+    await chain.damage("shop-3")
+    await Bucket(chain.office, ROLLOUTS).put("damaged", b"{", 0)
+    lost = await chain.start(35, RolloutTarget(shops=("shop-4",)), waves=["100"])
+    await Bucket(chain.office, ROLLOUTS).put(f"{lost.id}.0", b"{", 0)
+    with pytest.raises(StateError, match=rf"{lost.id}\.0 is damaged"):
+        await RolloutRun(chain.office, chain.known, lost.id).look()
+    others = [await chain.start(34, RolloutTarget(shops=(shop,)), waves=["100"]) for shop in ("shop-1", "shop-2")]
+    supervisor = Supervisor()
+    supervisor.start_service(
+        "roll-outs", lambda service: advance_rollouts(chain.office, chain.known, service, tick_s=TICK_S)
+    )
+    store = RolloutStore(chain.office)
+    while {(await store.get(one.id))[0].state for one in others} != {"done"}:
+        await asyncio.sleep(0.02)
+    await until(lambda: supervisor.reports()[0].state == "failing")
+    failure = supervisor.reports()[0].last_failure or ""
+    assert any(name in failure for name in ("--shop shop-3", lost.id)), failure
+    await supervisor.close()
+    assert {one.id for one in await store.list_all()} == {stuck.id, lost.id, *(one.id for one in others)}
 
 
 async def test_all_rollouts_advance_as_long_as_the_head_office_serves(chain: Chain) -> None:
     first = await chain.start(120, RolloutTarget(shops=("shop-1",)), waves=["100"])
     second = await chain.start(121, RolloutTarget(shops=("shop-2",)), waves=["100"])
-    async with asyncio.TaskGroup() as group:
-        service = group.create_task(advance_rollouts(chain.office, chain.known, lambda: None, tick_s=TICK_S))
-        store = RolloutStore(chain.office)
-        while {(await store.get(one.id))[0].state for one in (first, second)} != {"done"}:
-            await asyncio.sleep(0.02)
-        service.cancel()
+    supervisor = Supervisor()
+    supervisor.start_service(
+        "roll-outs", lambda service: advance_rollouts(chain.office, chain.known, service, tick_s=TICK_S)
+    )
+    store = RolloutStore(chain.office)
+    while {(await store.get(one.id))[0].state for one in (first, second)} != {"done"}:
+        await asyncio.sleep(0.02)
+    await supervisor.close()
     assert {one.id for one in await store.list_all()} == {first.id, second.id}
+
+
+async def test_only_rollouts_that_are_over_are_forgotten(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "MAX_KEPT", 0)
+    one_shop = RolloutTarget(shops=("shop-1",))
+    paused, ended = [await chain.start(value, one_shop, waves=["100"]) for value in (40, 41)]
+    await act_on_rollout(chain.office, paused.id, "pause")
+    await act_on_rollout(chain.office, ended.id, "stop")
+    newest = await chain.start(42, one_shop, waves=["100"])
+    assert {one.id for one in await RolloutStore(chain.office).list_all()} == {paused.id, newest.id}
 
 
 async def test_what_cannot_be_is_refused_before_anything_is_stored(chain: Chain) -> None:

@@ -1,18 +1,20 @@
 """The list of shops: how each is, as servers and shops say it, and since when."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import NotFound
 from gateway.fleet.connection import FleetConnection
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office import connections, stored_messages
 from gateway.office.bucket import Bucket
 from gateway.office.connections import read_connections, read_ends
 from gateway.office.office import Office
 from gateway.office.shop_facts import ShopHealth
-from gateway.office.shops import load_shop, load_shops
+from gateway.office.shops import ShopList, load_shop, load_shops
 from tests.fleet.cluster import HeadOffice
 from tests.office.simulated_shop import put_record, read_public_key, simulate_shops
 
@@ -65,6 +67,39 @@ async def test_each_shop_is_shown_as_it_is_the_worst_first(
             found.get("nowhere")
 
 
+async def test_a_shop_can_be_retired_while_the_servers_are_asked_since_when_it_is_away(
+    office: HeadOffice, connected: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(office: Office, users: Collection[str]) -> Mapping[str, str]:
+        asked.set()
+        await go_on.wait()
+        return await read_ends(office, users)
+
+    monkeypatch.setattr("gateway.office.shops.read_ends", wait)
+    async with simulate_shops(office, connected, tmp_path, {"leaving": ()}) as shops:
+        await shops["leaving"].disconnect()
+        found = ShopList(connected)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(found.refresh())
+            await asked.wait()
+            await put_record(connected, "leaving", state="retired")
+            again = group.create_task(found.refresh())
+            await asyncio.wait({again}, timeout=0.5)  # as far as it comes
+            go_on.set()
+        assert found.get("leaving").health is ShopHealth.RETIRED
+
+
+async def test_names_with_numbers_are_in_the_order_that_people_expect(connected: Office) -> None:
+    for name in ("extra-10", "extra-2", "extra-1"):
+        await put_record(connected, name, state="invited", groups=(f"group-{name}",))
+    found = await load_shops(connected)
+    assert [one.shop for one in found.search("extra-")] == ["extra-1", "extra-2", "extra-10"]
+    groups = [group for group in found.groups() if group.startswith("group-extra")]
+    assert groups == ["group-extra-1", "group-extra-2", "group-extra-10"]
+
+
 async def test_one_shop_is_shown_whole(office: HeadOffice, connected: Office, tmp_path: Path) -> None:
     async with simulate_shops(office, connected, tmp_path, {"whole": ("east",)}) as shops:
         await shops["whole"].report()
@@ -97,6 +132,7 @@ async def test_many_connections_and_keys_are_read_page_by_page(
     office: HeadOffice, connected: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "PAGE", 5)
+    monkeypatch.setattr(connections, "CLOSED_PAGE", 5)
     monkeypatch.setattr(connections, "OVERLAP", 2)
     monkeypatch.setattr(stored_messages, "BATCH", 3)
     monkeypatch.setattr(stored_messages, "MAX_SUBJECTS", 4)
@@ -105,7 +141,7 @@ async def test_many_connections_and_keys_are_read_page_by_page(
         keys = {name: read_public_key(shop._settings.private_key) for name, shop in shops.items()}
         found = await read_connections(connected)
         assert {*keys.values()} <= {*found.since}
-        assert (found.servers, found.expected, found.is_complete) == (1, 1, True)
+        assert (found.servers, found.expected) == (1, 1)
         bucket = Bucket(connected, "shops")
         assert {*names} <= {entry.key async for entry in bucket.entries()}
         assert {*names} == {*await bucket.read([*names])}
@@ -113,3 +149,24 @@ async def test_many_connections_and_keys_are_read_page_by_page(
             await shop.disconnect()
         assert {*await read_ends(connected, keys.values())} == {*keys.values()}
         assert not {*keys.values()} & {*(await read_connections(connected)).since}
+
+
+async def test_no_question_to_the_servers_goes_on_when_another_one_has_failed(
+    connected: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    async def wait(_: Office) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("who is connected")
+
+    async def fail(_: Office) -> None:
+        raise HeadOfficeUnavailable("the servers are away")
+
+    monkeypatch.setattr("gateway.office.shops.read_connections", wait)
+    monkeypatch.setattr("gateway.office.shops.read_revoked", fail)
+    with pytest.raises(HeadOfficeUnavailable, match="the servers are away"):
+        await ShopList(connected).refresh(asks=True)
+    assert ended == ["who is connected"]
