@@ -18,7 +18,9 @@ from gateway.api.token_table import MAX_NAME_LENGTH
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.fleet.subjects import TOKENS
 from gateway.office.bucket import Bucket, Entry
+from gateway.office.natural_order import natural_key
 from gateway.office.office import Office
+from gateway.runtime.clock import PeerClock
 
 OfficeScope = Literal["view", "operate", "admin"]
 SCOPES: Final[tuple[OfficeScope, ...]] = get_args(OfficeScope)
@@ -69,27 +71,40 @@ class AccessRecord(BaseModel):
 class AccessList:
     """All tokens and sessions, as of the last `refresh`. What writes raises `HeadOfficeUnavailable`."""
 
-    def __init__(self, office: Office, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Take the connection; nothing is read before `refresh`."""
+    def __init__(self, office: Office, clock: PeerClock) -> None:
+        """Take the connection, and the clock of the servers; nothing is read before `refresh`.
+
+        All head offices of the chain go by that clock: one with a wrong clock would end the sessions of the others.
+        """
         self._bucket = Bucket(office, TOKENS)
-        self._now = now
+        self._clock = clock
         self._records: dict[str, AccessRecord] = {}
         """By key of the bucket."""
         self._keys: dict[str, str] = {}
         """The keys by the hash of the secret."""
         self._used: dict[str, datetime] = {}
         """Uses that are not stored yet, by key."""
-        self._read_to = 0
+        self._changed: dict[str, int] = {}
+        """The revisions that were made here, by key, until they are read."""
+        self._follower = self._bucket.follow()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)
 
     async def refresh(self) -> None:
         """Read what has changed."""
-        async for entry in self._bucket.entries(after=self._read_to):
-            self._take(entry)
+        known = await self._follower.read(self._take)
+        if known is not None:
+            self._changed.clear()
+            for key in self._records.keys() - known:
+                self._take(Entry(key, None, 0, ""))
 
     def all(self) -> list[AccessRecord]:
         """Return every token and session that has not ended, sorted by name."""
         now = self._now()
-        return sorted((one for one in self._records.values() if not one.has_ended(now)), key=lambda one: one.name)
+        return sorted(
+            (one for one in self._records.values() if not one.has_ended(now)), key=lambda one: natural_key(one.name)
+        )
 
     def has(self, name: str) -> bool:
         """Tell whether there is a token or a session of a name."""
@@ -110,19 +125,23 @@ class AccessList:
     async def create_token(self, name: str, scope: OfficeScope) -> str:
         """Make a token and return it, the only time that it is seen. Raises `Conflict` and `InvalidRequest`."""
         secret = _TOKEN_PREFIX + secrets.token_urlsafe(32)
-        await self._create(name, "token", scope, secret)
+        if not await self._create(name, "token", scope, secret):
+            raise Conflict(
+                message("A token named {name!r} exists already: choose another name, or revoke that one", name=name)
+            )
         return secret
 
     async def create_session(self, name: str, scope: OfficeScope) -> str:
-        """Open a session and return its secret. Where the name is taken, a number is added. Raises `InvalidRequest`."""
+        """Open a session and return its secret. Where the name is taken, a number is added.
+
+        Raises `InvalidRequest`, and `Conflict` if tokens take all room.
+        """
         secret = _SESSION_PREFIX + secrets.token_urlsafe(32)
-        for number in itertools.count(1):
-            try:
-                await self._create(name if number == 1 else f"{name} {number}", "session", scope, secret)
-            except Conflict:
-                continue
-            return secret
-        raise AssertionError  # it counts without end
+        names = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+        is_open = False
+        while not is_open:  # another head office may have taken the name meanwhile
+            is_open = await self._create(next(one for one in names if not self.has(one)), "session", scope, secret)
+        return secret
 
     async def revoke(self, name: str) -> None:
         """End a token or a session at once. Raises `NotFound`."""
@@ -132,8 +151,7 @@ class AccessList:
                 raise NotFound(message("There is no token named {name!r}: see the list of tokens", name=name))
             return None
 
-        await self._bucket.change(_find_key(name), edit)
-        await self.refresh()
+        await self._change(_find_key(name), edit)
 
     async def store_uses(self) -> None:
         """Store when tokens were used, and remove sessions that have ended."""
@@ -150,7 +168,8 @@ class AccessList:
             await self._bucket.change(_find_key(record.name), lambda _: None)
         await self.refresh()
 
-    async def _create(self, name: str, kind: Literal["token", "session"], scope: OfficeScope, secret: str) -> None:
+    async def _create(self, name: str, kind: Literal["token", "session"], scope: OfficeScope, secret: str) -> bool:
+        """Store a token or a session; return whether its name was free. Raises `Conflict` and `InvalidRequest`."""
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and name == name.strip()):
             reason = message(
                 "must be 1 to {max_name_length} printable characters, without blanks at the ends",
@@ -166,16 +185,25 @@ class AccessList:
             secret_sha256=_hash(secret),
             created_at=self._now().replace(microsecond=0),
         )
+        before = await self._change(_find_key(name), lambda value: _dump(record) if value is None else value)
+        return before is None
 
-        def edit(value: bytes | None) -> bytes:
-            if value is not None:
-                raise Conflict(
-                    message("A token named {name!r} exists already: choose another name, or revoke that one", name=name)
-                )
-            return _dump(record)
+    async def _change(self, key: str, edit: Callable[[bytes | None], bytes | None]) -> bytes | None:
+        """Change a record; return what there was. Raises as `edit`.
 
-        await self._bucket.change(_find_key(name), edit)
+        It is known at once: a server that is read next may not have it yet.
+        """
+        changed: list[bytes | None] = []
+
+        def note(value: bytes | None) -> bytes | None:
+            changed[:] = [edit(value)]
+            return changed[0]
+
+        before, revision = await self._bucket.change(key, note)
+        self._take(Entry(key, changed[0], revision, ""))
+        self._changed[key] = revision
         await self.refresh()
+        return before.value
 
     async def _make_room(self, kind: str) -> None:
         if len(self._records) < MAX_ENTRIES:
@@ -187,7 +215,9 @@ class AccessList:
         await self._bucket.change(_find_key(oldest.name), lambda _: None)
 
     def _take(self, entry: Entry) -> None:
-        self._read_to = max(self._read_to, entry.revision)
+        if entry.revision < self._changed.get(entry.key, 0):
+            return  # it was read from a server that lags behind
+        self._changed.pop(entry.key, None)
         before = self._records.pop(entry.key, None)
         if before is not None:
             self._keys.pop(before.secret_sha256, None)

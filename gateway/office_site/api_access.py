@@ -1,19 +1,24 @@
 """The calls about tokens and readers, and the descriptions of the API and of the chain's messages."""
 
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from pydantic import Field
 
+from firmware_tools.language import translate
 from gateway.api.bodies import Body, read_body
 from gateway.api.docs.reference import list_problems
 from gateway.api.route import DeclaredResponse, json_response
 from gateway.office.audit import record_change
+from gateway.office.natural_order import natural_key
 from gateway.office.readers import list_readers, revoke_reader
 from gateway.office_site.access import OfficeScope, describe_access
 from gateway.office_site.site import OfficeContext, OfficePage, OfficeRequest, OfficeRoute
 from gateway.protocol import json_text
+
+if TYPE_CHECKING:
+    from gateway.api.docs.operations import OperationPage
 
 
 class OfficeTokenBody(Body):
@@ -46,7 +51,8 @@ async def revoke_office_token(context: OfficeRequest) -> web.StreamResponse:
 
 async def list_chain_readers(context: OfficeRequest) -> web.StreamResponse:
     """List the systems that read what shops send."""
-    return json_response({"readers": [one.describe() for one in await list_readers(context.office)]})
+    found = sorted(await list_readers(context.office), key=lambda one: natural_key(one.name))
+    return json_response({"readers": [one.describe() for one in found]})
 
 
 async def revoke_chain_reader(context: OfficeRequest) -> web.StreamResponse:
@@ -81,10 +87,20 @@ def _encode_messages() -> bytes:
 
 async def show_docs(context: OfficeContext) -> web.StreamResponse:
     """Show all calls of the API, and what its failures mean."""
-    from gateway.office_site.route_list import ROUTES
+    from gateway.api.docs.text_format import format_text
 
-    documented: list[Any] = [one for one in ROUTES if one.documented]
-    return context.render("docs.html", routes=documented, problems=list_problems())
+    def show(text: str) -> str:
+        return format_text(text, lambda unit: translate(unit, context.language))
+
+    return context.render("docs.html", operations=_read_operations(), problems=list_problems(), show=show)
+
+
+@cache
+def _read_operations() -> "list[OperationPage]":
+    from gateway.api.docs.operations import OperationReader
+    from gateway.office_site.openapi import build_office_document
+
+    return [*OperationReader(build_office_document()).read_all()]
 
 
 ROUTES: Final = (

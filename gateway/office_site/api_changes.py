@@ -1,5 +1,6 @@
 """The calls that change shops: what is desired of them, roll-outs, files and commands."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -8,14 +9,17 @@ from pydantic import Field
 
 from firmware_tools.language import message
 from gateway.api.bodies import Body, read_body
+from gateway.api.idempotency import MAX_KEY_LENGTH, parse_idempotency_key
+from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Flag, Query, read_query
 from gateway.api.route import DeclaredResponse, json_response
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet_settings import CommandName
+from gateway.office.command_calls import check_size
 from gateway.office.desired import DesiredBucket, list_parts
+from gateway.office.natural_order import natural_key
 from gateway.office.rollout_documents import RolloutTarget
-from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_targets import belongs_to
 from gateway.office.rollouts import (
     DEFAULT_STOP_AT,
@@ -34,6 +38,22 @@ from gateway.office_site.model_form import check_model
 from gateway.office_site.site import OfficeRequest, OfficeRoute
 
 _ETAG: Final = ("ETag",)
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The `ETag` of what was read, so that nobody's change is lost.",
+    "schema": {"type": "string"},
+}
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes the same command with the same key no new one: while this head office remembers it, the "
+    f"response is that of the first call, and `{REPLAYED_HEADER}` says so. After that, and at another head office, "
+    "shops that have acted on it say what became of it, and the others act on it now, as long as a shop remembers it: "
+    "its newest 1,000 commands, and results of 20. Keys of one token are apart from those of others.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+}
 _ACTIONS: Final[Mapping[RolloutAction, str]] = {
     "pause": message("Pause a roll-out"),
     "continue": message("Continue a roll-out"),
@@ -150,9 +170,7 @@ async def start_chain_rollout(context: OfficeRequest) -> web.StreamResponse:
 
 async def show_chain_rollout(context: OfficeRequest) -> web.StreamResponse:
     """Return a roll-out, and what became of it in each shop."""
-    key = _find(context)
-    rollout, _ = await RolloutStore(context.office).get(key)
-    results = await RolloutRun(context.office, context.view.shops, key).results()
+    rollout, results = await context.view.looks.look(_find(context))
     return json_response({"rollout": rollout.describe(), "results": [one.model_dump(mode="json") for one in results]})
 
 
@@ -195,11 +213,29 @@ async def give_commands(context: OfficeRequest) -> web.StreamResponse:
     target = body.make_target()
     check_target(context.view.shops, target)
     check_model(COMMANDS[body.command].arguments, body.arguments)
-    shops = [one.shop for one in context.view.shops if belongs_to(target, one)]
+    check_size(body.arguments)
+    shops = sorted((one.shop for one in context.view.shops if belongs_to(target, one)), key=natural_key)
     if not shops:
         raise InvalidRequest([FieldError("shops", message("none of these shops has joined"))])
-    made = context.view.commands.start(context.office, body.command, body.arguments, shops, deadline_s=body.deadline_s)
-    return json_response(made.describe(), 202, {"Location": f"/api/v1/commands/{made.id}"})
+    commands, run_id = context.view.commands, _name_run(context)
+    repeated = commands.find_repeated(run_id, body.command, body.arguments, target) if run_id else None
+    made = repeated or commands.start(
+        context.office,
+        body.command,
+        body.arguments,
+        shops,
+        deadline_s=body.deadline_s,
+        run_id=run_id,
+        target=target,
+    )
+    headers = {"Location": f"/api/v1/commands/{made.id}"}
+    return json_response(made.describe(), 202, headers | ({REPLAYED_HEADER: "true"} if repeated else {}))
+
+
+def _name_run(context: OfficeRequest) -> str:
+    """Return how the command of a request with an idempotency key is called at every head office; empty without one."""
+    key = parse_idempotency_key(context.request)
+    return "" if key is None else hashlib.sha256(f"{context.token}\0{key}".encode()).hexdigest()[:32]
 
 
 async def show_commands(context: OfficeRequest) -> web.StreamResponse:
@@ -218,7 +254,8 @@ ROUTES: Final = (
                 responses={200: DeclaredResponse("What is desired; `ETag` is its revision.", "DesiredParts",
                                                  headers=_ETAG)}),
     OfficeRoute("PUT", "/api/v1/desired/{key}", "Replace what is desired, with If-Match", put_desired_parts, "operate",
-                DesiredBody, {200: DeclaredResponse("What is desired now.", "DesiredParts", headers=_ETAG)}),
+                DesiredBody, {200: DeclaredResponse("What is desired now.", "DesiredParts", headers=_ETAG)},
+                headers=(_IF_MATCH,)),
     OfficeRoute("GET", "/api/v1/rollouts", "List the roll-outs", list_rollouts, "view",
                 responses={200: DeclaredResponse("The roll-outs.", "RolloutList")}),
     OfficeRoute("POST", "/api/v1/rollouts", "Start a roll-out in waves", start_chain_rollout, "operate", RolloutBody,
@@ -234,7 +271,10 @@ ROUTES: Final = (
     OfficeRoute("GET", "/api/v1/commands", "List the commands that shops know", list_commands, "view",
                 responses={200: DeclaredResponse("The commands.", "DeclaredCommandList")}),
     OfficeRoute("POST", "/api/v1/commands", "Give a command to shops", give_commands, "operate", CommandBody,
-                {202: DeclaredResponse("It is under way.", "CommandRun", headers=("Location",))}),
+                {202: DeclaredResponse("It is under way.", "CommandRun", headers=("Location",),
+                                       optional_headers=(REPLAYED_HEADER,)),
+                 409: DeclaredResponse("The Idempotency-Key was used for another command or other shops.", "Problem")},
+                headers=(_IDEMPOTENCY_KEY,)),
     OfficeRoute("GET", "/api/v1/commands/{id}", "Show what became of a command", show_commands, "view",
                 responses={200: DeclaredResponse("What became of it so far.", "CommandRun")}),
 )  # fmt: skip

@@ -13,24 +13,30 @@ from gateway import __version__
 from gateway.api.bodies import Body, read_body
 from gateway.api.query import Day, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, json_response
-from gateway.errors import NotFound
+from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.enrolment import MAX_DAYS, VALID_DAYS, Enrolment
 from gateway.office.shop_facts import ShopHealth
-from gateway.office.shops import load_shop
-from gateway.office_site.event_feed import ChainEvent, read_events
-from gateway.office_site.live_pages import MAX_STREAMS
+from gateway.office.shops import load_shop, unknown_group
+from gateway.office_site.event_feed import ChainEvent, find_resumption, read_events
 from gateway.office_site.overview import MAX_SEARCH_LENGTH
+from gateway.office_site.reader_stream import ReaderStream
 from gateway.office_site.site import OfficeRequest, OfficeRoute
 from gateway.protocol import json_text
 
 MAX_PAGE: Final = 500
+MAX_PAGE_BYTES: Final = 2 * 1024 * 1024
+"""A page of events ends with the one with which it has so many bytes, as the shops have sent them."""
+MAX_STREAMS: Final = 100
+"""How many programs read a stream of events at the same time."""
+MAX_TOKEN_STREAMS: Final = 20
+"""How many of them with the same token: one that forgets to close them keeps nobody else out."""
 _SILENT_S: Final = 15.0
 """After so many seconds without an event a stream says that it is alive."""
 _NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
 
 
-HealthName = Literal["cloned", "trouble", "away", "never_joined", "ok", "retired"]
+HealthName = Literal["cloned", "trouble", "revoked", "away", "never_joined", "ok", "retired"]
 """How a shop is, as `ShopHealth` has it."""
 
 
@@ -50,14 +56,21 @@ class ShopsQuery(Query):
 class ChainEventsQuery(Query):
     """Which events."""
 
-    after: WholeNumber = Field(default=0, ge=0, description="The number in the stream after which they begin.")
+    after: WholeNumber = Field(
+        default=0,
+        ge=0,
+        description="The number in the stream after which they begin; one that it does not have yet, as after its "
+        "restoration from a backup, begins with the newest 10,000.",
+    )
     shop: str | None = Field(default=None, pattern=_NAME, description="Only those of this shop.")
     type: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64}){0,4}$",
         description="Only those of this type, or of this family, as `camera`.",
     )
-    limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many; not for a stream.")
+    limit: WholeNumber = Field(
+        default=100, ge=1, le=MAX_PAGE, description="How many at most, with 2 MB; not for a stream."
+    )
 
 
 class ChainFlowQuery(Query):
@@ -97,6 +110,7 @@ async def list_shops(context: OfficeRequest) -> web.StreamResponse:
         "shops": [one.describe() for one in found[query.after : end]],
         "total": len(found),
         "counts": {health.value: count for health, count in shops.counts().items()},
+        "servers": shops.describe_servers(),
         "age_s": round(context.view.age_s, 1),
         "next": end if end < len(found) else None,
     }
@@ -132,24 +146,30 @@ async def retire_chain_shop(context: OfficeRequest) -> web.StreamResponse:
 async def list_chain_events(context: OfficeRequest) -> web.StreamResponse:
     """Return a page of events, or stream them where the caller accepts that."""
     query = read_query(context.request.query, ChainEventsQuery)
+    if query.shop is not None:
+        context.view.shops.get(query.shop)
     if "text/event-stream" in context.request.headers.get("Accept", ""):
         return await _stream_events(context, query)
     events: list[ChainEvent] = []
-    async for event in _read(context, query, query.after):
+    size, following = 0, None
+    async for event in _read(context, query, await find_resumption(context.office, query.after)):
         events.append(event)
-        if len(events) == query.limit:
+        size += event.size
+        if len(events) == query.limit or size >= MAX_PAGE_BYTES:
+            following = event.sequence
             break
-    following = events[-1].sequence if len(events) == query.limit else None
     return json_response({"events": [one.describe() for one in events], "next": following})
 
 
 async def list_chain_flow(context: OfficeRequest) -> web.StreamResponse:
     """Return the customers by day."""
     query = read_query(context.request.query, ChainFlowQuery)
+    if query.since is not None and query.until is not None and query.until < query.since:
+        raise InvalidRequest([FieldError("until", message("must not be before {start}", start=query.since))])
     shops: set[str] | None = None
     if query.group is not None:
         if query.group not in context.view.shops.groups():
-            raise NotFound(message("no shop is in the group {group}", group=query.group))
+            raise unknown_group(query.group)
         shops = {one.shop for one in context.view.shops if one.record is not None and query.group in one.record.groups}
     if query.shop is not None:
         shops = {context.view.shops.get(query.shop).shop} & (shops if shops is not None else {query.shop})
@@ -174,6 +194,11 @@ def _read(context: OfficeRequest, query: ChainEventsQuery, after: int) -> AsyncI
     return read_events(context.office, query.shop or "*", query.type, after)
 
 
+def _format_event(event: ChainEvent) -> bytes:
+    data = json_text.dumps(json_text.make_encodable(event.describe()))
+    return f"id: {event.sequence}\ndata: {data}\n\n".encode()
+
+
 async def _stream_events(context: OfficeRequest, query: ChainEventsQuery) -> web.StreamResponse:
     """Stream events as they come; a reader that comes back resumes after `Last-Event-ID`."""
     view, request = context.view, context.request
@@ -181,25 +206,27 @@ async def _stream_events(context: OfficeRequest, query: ChainEventsQuery) -> web
     after = int(resumed) if resumed.isascii() and resumed.isdigit() and len(resumed) < 20 else query.after
     if not resumed and "after" not in request.query:
         after = view.events.last or 0
+    after, restarts = await find_resumption(context.office, after), view.events.restarts
     news = asyncio.Event()
-    with view.open_stream(MAX_STREAMS), view.events.listen(news):
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
-        # The reader has gone, or the servers of the chain: a reader comes back, and resumes where it was.
-        with contextlib.suppress(ConnectionError, HeadOfficeUnavailable):
-            await response.write(b": the events of the chain\n\n")
-            while not view.closing.is_set() and view.access.has(context.token):
-                news.clear()
-                async for event in _read(context, query, after):
-                    after = event.sequence
-                    data = json_text.dumps(json_text.make_encodable(event.describe()))
-                    await response.write(f"id: {after}\ndata: {data}\n\n".encode())
-                try:
-                    async with asyncio.timeout(_SILENT_S):
-                        await news.wait()
-                except TimeoutError:
-                    await response.write(b": alive\n\n")
-        return response
+    counted = (("programs", MAX_STREAMS), (f"token {context.token}", MAX_TOKEN_STREAMS))
+    with view.open_stream(*counted), view.events.listen(news):
+        async with ReaderStream.open(request, context.token) as stream:
+            # The servers of the chain have gone: a reader comes back, and resumes where it was.
+            with contextlib.suppress(HeadOfficeUnavailable):
+                await stream.write(b": the events of the chain\n\n")
+                while not view.closing.is_set() and view.access.has(context.token):
+                    news.clear()
+                    if view.events.restarts != restarts:
+                        after, restarts = min(after, view.events.begun_after), view.events.restarts
+                    async for event in _read(context, query, after):
+                        after = event.sequence
+                        await stream.write(_format_event(event))
+                    try:
+                        async with asyncio.timeout(_SILENT_S):
+                            await news.wait()
+                    except TimeoutError:
+                        await stream.write(b": alive\n\n")
+        return stream.response
 
 
 ROUTES: Final = (

@@ -14,13 +14,17 @@ from gateway.office_site.site import OfficeContext, OfficePage, OfficeRequest, O
 
 MAX_SEARCH: Final = 100
 MAX_PAGE: Final = 500
+MAX_NUMBER: Final = 2**63 - 1
+"""No stream has larger numbers: a server answers them as a request that it cannot read."""
 _SHOWN: Final = 200
 
 
 class ChainAuditQuery(Query):
     """Which changes."""
 
-    after: WholeNumber = Field(default=0, ge=0, description="The number after which they begin: `next` of a page.")
+    after: WholeNumber = Field(
+        default=0, ge=0, le=MAX_NUMBER, description="The number after which they begin: `next` of a page."
+    )
     q: str | None = Field(default=None, max_length=MAX_SEARCH, description="Only those with this text in them.")
     limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many.")
 

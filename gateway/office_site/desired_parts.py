@@ -1,29 +1,22 @@
 """What is desired of a circle of shops, part by part, as pages and API show and check it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.fleet.documents import ContentReference, ProductListReference
+from gateway.fleet.part_names import PRODUCTS, SETTINGS, TEMPLATES, VERSION, PartKind, find_part_kind
 from gateway.fleet.subjects import CHAIN_KEY, shop_key
 from gateway.office.audit import record_change
-from gateway.office.desired import (
-    PRODUCTS,
-    SETTINGS,
-    TEMPLATES,
-    VERSION,
-    DesiredBucket,
-    DesiredDocument,
-    check_settings,
-    list_parts,
-)
+from gateway.office.desired import DesiredBucket, DesiredDocument, check_settings, list_parts
 from gateway.office.office import Office
-from gateway.office.rollout_documents import RolloutKind, RolloutTarget
+from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.shops import ShopList
 from gateway.office_site.model_form import check_model
+from gateway.protocol.json_text import make_encodable
 
 MAX_VERSION_LENGTH: Final = 64
 _REFERENCES: Final[Mapping[str, type[BaseModel]]] = {PRODUCTS: ProductListReference, TEMPLATES: ContentReference}
@@ -50,14 +43,6 @@ def make_target(key: str) -> RolloutTarget:
     )
 
 
-def find_kind(part: str) -> RolloutKind | None:
-    """Return of which kind a part is; None if it is none."""
-    first, _, name = part.partition(".")
-    kind = next((one for one in get_args(RolloutKind) if one == first), None)
-    has_name = kind in (SETTINGS, TEMPLATES)
-    return kind if bool(name) == has_name else None
-
-
 async def set_parts(
     office: Office, key: str, revision: str, parts: Mapping[str, Any], *, is_whole: bool = False
 ) -> int:
@@ -77,17 +62,18 @@ async def set_parts(
     return changed
 
 
-def check_parts(parts: Mapping[str, Any]) -> RolloutKind | None:
+def check_parts(parts: Mapping[str, Any]) -> PartKind | None:
     """Return of which one kind all parts are; None if they are of several.
 
     Raises `InvalidRequest`, which names each part that cannot be desired.
     """
-    faults = [FieldError(part, _NO_PART) for part in parts if find_kind(part) is None]
+    is_part = {part: find_part_kind(part) is not None and part == make_encodable(part) for part in parts}
+    faults = [FieldError(part, _NO_PART) for part, is_one in is_part.items() if not is_one]
     version = parts.get(VERSION)
     if version is not None and not (isinstance(version, str) and 0 < len(version) <= MAX_VERSION_LENGTH):
         faults.append(FieldError(VERSION, message("must have 1 to {count} characters", count=MAX_VERSION_LENGTH)))
     for part, value in parts.items():
-        model = _REFERENCES.get(find_kind(part) or "")
+        model = _REFERENCES.get(find_part_kind(part) or "")
         if model is not None and value is not None:
             try:
                 check_model(model, value if isinstance(value, dict) else {})
@@ -95,7 +81,7 @@ def check_parts(parts: Mapping[str, Any]) -> RolloutKind | None:
                 faults += [FieldError(f"{part}.{one.parameter}", one.reason) for one in exc.field_errors]
     if faults:
         raise InvalidRequest(faults)
-    settings = {part.partition(".")[2]: value for part, value in parts.items() if find_kind(part) == SETTINGS}
+    settings = {part.partition(".")[2]: value for part, value in parts.items() if find_part_kind(part) == SETTINGS}
     check_settings({name: value for name, value in settings.items() if value is not None})
-    kinds = {find_kind(part) for part in parts}
+    kinds = {find_part_kind(part) for part in parts}
     return kinds.pop() if len(kinds) == 1 else None

@@ -1,11 +1,10 @@
 """How much is wanted of each circle of shops, in memory: thousands of documents are not read again for each page."""
 
-from gateway.fleet.subjects import DESIRED, shop_key
-from gateway.office.bucket import Bucket
+from gateway.fleet.subjects import DESIRED, bucket_stream, shop_key
+from gateway.office.bucket import Bucket, Entry
 from gateway.office.desired import list_parts, read_entry
+from gateway.office.natural_order import natural_key
 from gateway.office.office import Office, translated
-
-_STREAM = f"KV_{DESIRED}"
 
 
 class DesiredSizes:
@@ -16,15 +15,15 @@ class DesiredSizes:
         self._office = office
         self._bucket = Bucket(office, DESIRED)
         self._sizes: dict[str, int] = {}
-        self._read_to = 0
+        self._follower = self._bucket.follow()
 
     async def refresh(self) -> None:
         """Read what has changed. Raises `HeadOfficeUnavailable`."""
         await self._read_changes()
         with translated(self._office.folder):
-            state = (await self._office.jetstream.stream_info(_STREAM)).state
+            state = (await self._office.jetstream.stream_info(bucket_stream(DESIRED))).state
         if state.messages != len(self._sizes):  # a shop was retired: its document is gone without a trace
-            self._sizes, self._read_to = {}, 0
+            self._follower = self._bucket.follow()
             await self._read_changes()
 
     def __getitem__(self, key: str) -> int:
@@ -34,9 +33,13 @@ class DesiredSizes:
     def shops(self) -> list[str]:
         """Return the shops with a document of their own that has parts, sorted."""
         prefix = shop_key("")
-        return sorted(key.removeprefix(prefix) for key, size in self._sizes.items() if size and key.startswith(prefix))
+        own = [key.removeprefix(prefix) for key, size in self._sizes.items() if size and key.startswith(prefix)]
+        return sorted(own, key=natural_key)
 
     async def _read_changes(self) -> None:
-        async for entry in self._bucket.entries(after=self._read_to):
-            self._read_to = entry.revision
-            self._sizes[entry.key] = len(list_parts(read_entry(entry.key, entry).document))
+        known = await self._follower.read(self._take)
+        if known is not None:
+            self._sizes = {key: size for key, size in self._sizes.items() if key in known}
+
+    def _take(self, entry: Entry) -> None:
+        self._sizes[entry.key] = len(list_parts(read_entry(entry.key, entry).document))

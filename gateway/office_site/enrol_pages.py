@@ -42,9 +42,9 @@ async def enrol(context: OfficeContext) -> web.StreamResponse:
 
 def _render(context: OfficeContext, form: Form | None = None, **made: Any) -> web.Response:
     values = {"code": None, "qr": "", "problem": None} | made
-    typed = {"days": str(VALID_DAYS), **list_typed(form, "shop", "title", "groups")}
+    typed = list_typed(form, "shop", "title", "groups", "days", "again")
     status = 200 if values["problem"] is None else values["problem"].status
-    return context.render("enrol.html", status=status, typed=typed, **values)
+    return context.render("enrol.html", status=status, typed=typed, valid_days=VALID_DAYS, **values)
 
 
 PAGES: Final = (

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -12,11 +12,12 @@ from aiohttp import web
 from firmware_tools.language import count_message, message
 from gateway.api.file_body import receive_file
 from gateway.api.form_upload import FormUpload
-from gateway.errors import FieldError, InvalidRequest, Overloaded
+from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.documents import MAX_CONTENT_BYTES
+from gateway.fleet.part_names import PRODUCTS, TEMPLATES, template_part
 from gateway.office.content import ContentStore
-from gateway.office.desired import PRODUCTS, template_part
 from gateway.office.office import Office
+from gateway.office_site.open_count import OpenCount
 
 FileKind = Literal["products", "templates"]
 
@@ -36,7 +37,7 @@ class FileIntake:
     def __init__(self, folder: Path) -> None:
         """Take the folder of the head office, where files are meanwhile, without a name."""
         self._folder = folder
-        self._open = 0
+        self._open = OpenCount()
         self._reading = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -71,29 +72,20 @@ class FileIntake:
             part = await asyncio.to_thread(_read_part, kind, name, file, is_partial=is_partial)
         store = ContentStore(office)
         value: dict[str, Any] = (await store.put(name, file)).model_dump(mode="json")
-        if kind == "products":
+        if kind == PRODUCTS:
             value |= {"complete": not is_partial, "confirm": is_confirmed}
         await store.remove_unused()
         return part, value
 
-    @contextlib.contextmanager
-    def _count(self) -> Iterator[None]:
-        if self._open >= MAX_FILES:
-            raise Overloaded(
-                message("{count} files are being received already: try again", count=MAX_FILES),
-                retry_after_s=_RETRY_AFTER_S,
-            )
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
+    def _count(self) -> contextlib.AbstractContextManager[None]:
+        refusal = message("{count} files are being received already: try again", count=MAX_FILES)
+        return self._open.take(MAX_FILES, refusal, retry_after_s=_RETRY_AFTER_S)
 
 
 def _read_part(kind: FileKind, name: str, file: IO[bytes], *, is_partial: bool) -> str:
     """Return the part of the desired state that a file is. Raises `InvalidRequest`."""
     file.seek(0)
-    if kind == "templates":
+    if kind == TEMPLATES:
         from gateway.labels.template import MAX_TEMPLATE_BYTES, parse_template
 
         return template_part(parse_template(file.read(MAX_TEMPLATE_BYTES + 1), name).name)

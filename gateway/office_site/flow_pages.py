@@ -8,6 +8,8 @@ from aiohttp import web
 
 from firmware_tools.language import Message, message
 from gateway.console.charts import Chart, stack
+from gateway.errors import FieldError, InvalidRequest
+from gateway.office.shops import unknown_group
 from gateway.office_site.flow_table import DAYS
 from gateway.office_site.site import OfficeContext, OfficePage
 
@@ -44,8 +46,10 @@ async def show_flow(context: OfficeContext) -> web.StreamResponse:
     """Show the customers by day, of all shops or of a group, and compare two groups."""
     query, flow = context.request.query, context.view.flow
     groups = list(context.view.shops.groups())
-    group, other = (query.get(name, "") if query.get(name) in groups else "" for name in ("group", "with"))
-    chosen = next((one for one in CHOICES if str(one) == query.get("days")), _DEFAULT_DAYS)
+    group, other = query.get("group", ""), query.get("with", "")
+    if missing := [one for one in (group, other) if one and one not in groups]:
+        raise unknown_group(missing[0])
+    chosen = _read_days(query.get("days", ""))
     days = flow.days()[-chosen:]
     members = {one: _list_members(context, one) for one in groups if one in (group, other)}
     sums = {day: flow.sum_day(day, members.get(group)) for day in days}
@@ -78,6 +82,17 @@ async def show_flow(context: OfficeContext) -> web.StreamResponse:
         counted=flow.count_shops(last_day, members.get(group)),
         top=flow.rank(days, members.get(group))[:_TOP],
     )
+
+
+def _read_days(text: str) -> int:
+    """Return how many days are shown. Raises `InvalidRequest`."""
+    if not text:
+        return _DEFAULT_DAYS
+    for one in CHOICES:
+        if text == str(one):
+            return one
+    reason = message("must be one of {allowed}", allowed=", ".join(map(str, CHOICES)))
+    raise InvalidRequest([FieldError("days", reason)])
 
 
 def _list_members(context: OfficeContext, group: str) -> frozenset[str]:

@@ -1,13 +1,16 @@
 """The customer flow of the last days of all shops, in memory, as the stream has it."""
 
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from gateway.fleet.subjects import FLOW, PREFIX, flow_subject
-from gateway.office.office import Office, translated
-from gateway.office.stored_messages import StreamMessage, read_stream
+from gateway.office.natural_order import natural_key
+from gateway.office.office import Office
+from gateway.office.stored_messages import StreamMessage
+from gateway.office.stream_follower import StreamFollower, StreamStart
 from gateway.protocol import json_text
+from gateway.runtime.clock import PeerClock
 
 DAYS: Final = 35
 """How many days are kept."""
@@ -36,23 +39,32 @@ class FlowNumbers(NamedTuple):
 class ChainFlowTable:
     """The numbers by day and shop, as of the last `refresh`."""
 
-    def __init__(self, office: Office) -> None:
-        """Take the connection; nothing is read before `refresh`."""
-        self._office = office
+    def __init__(self, office: Office, clock: PeerClock) -> None:
+        """Take the connection, and the clock of the servers; nothing is read before `refresh`."""
+        self._clock = clock
         self._days: dict[str, dict[str, FlowNumbers]] = {}
-        self._read_to = 0
+        self._follower = StreamFollower(office, FLOW, flow_subject("*"))
 
     async def refresh(self) -> None:
         """Read what is new. Raises `HeadOfficeUnavailable`."""
-        since = "" if self._read_to else f"{await self._office.read_time() - timedelta(days=DAYS):%Y-%m-%dT00:00:00Z}"
-        with translated(self._office.folder):
-            async for stored in read_stream(
-                self._office.client, FLOW, flow_subject("*"), after=self._read_to, since=since
-            ):
-                self._read_to = stored.sequence
-                self._take(stored)
+        known: set[tuple[str, str]] = set()
+
+        def take(stored: StreamMessage) -> None:
+            known.add(self._take(stored))
+
+        if await self._follower.read(take, self._find_start):
+            for day, shop in [(day, shop) for day, shops in self._days.items() for shop in shops]:
+                if (day, shop) not in known:
+                    del self._days[day][shop]
+            self._days = {day: shops for day, shops in self._days.items() if shops}
         for day in sorted(self._days)[:-DAYS]:
             del self._days[day]
+
+    async def _find_start(self) -> StreamStart:
+        return StreamStart(since=f"{self._today() - timedelta(days=DAYS)}T00:00:00Z")
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), UTC).date()
 
     def days(self) -> list[str]:
         """Return the days that have numbers, the oldest first."""
@@ -79,21 +91,24 @@ class ChainFlowTable:
             for shop, numbers in self._days.get(day, {}).items():
                 if shops is None or shop in shops:
                     sums[shop] = sums.get(shop, 0) + (numbers.total or 0)
-        return sorted(sums.items(), key=lambda one: (-one[1], one[0]))
+        return sorted(sums.items(), key=lambda one: (-one[1], natural_key(one[0])))
 
-    def _take(self, stored: StreamMessage) -> None:
+    def _take(self, stored: StreamMessage) -> tuple[str, str]:
+        """Take the numbers of a shop, if they can be read; return the day and the shop."""
         shop, _, day = stored.subject.removeprefix(f"{PREFIX}.").partition(".flow.")
         try:
             document = json_text.loads(stored.payload)
-            happened, stored_on = date.fromisoformat(day), date.fromisoformat(stored.stored_at[:10])
+            happened = date.fromisoformat(day)
         except ValueError:
-            return
-        # A day that is yet to come would push out what the other shops have counted.
-        is_day = happened.isoformat() == day and happened <= stored_on + timedelta(days=1)
+            return day, shop
+        # A day that is yet to come would push out what the other shops have counted. The clock of the server that has
+        # stored it may be wrong.
+        is_day = happened.isoformat() == day and happened <= self._today() + timedelta(days=1)
         if isinstance(document, dict) and is_day:
             total, new, repeat, members = (_count(document.get(kind)) for kind in _KINDS)
             numbers = FlowNumbers(total, new, repeat, members, document.get("final") is True)
             self._days.setdefault(day, {})[shop] = numbers
+        return day, shop
 
 
 def _count(value: Any) -> int | None:

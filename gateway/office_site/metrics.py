@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -34,8 +34,14 @@ class _Chain(Collector):
         view = self._view
         yield InfoMetricFamily("sunmi_office_build", "What runs here.", {"version": __version__})
         yield _gauge("picture_age_seconds", "How old the picture of the shops is.", view.age_s)
-        yield _gauge("servers", "Servers of the chain that answer.", view.shops.servers)
+        yield _gauge("servers", "Servers of the chain that answer.", 0 if view.is_old else view.shops.servers)
         yield _gauge("servers_expected", "Servers of the chain.", view.shops.servers_expected)
+        yield _gauge(
+            "servers_with_wrong_clock", "Those whose clocks differ from most of them.", len(view.shops.wrong_clocks)
+        )
+        troubles = {one.server for one in view.shops.server_troubles}
+        well = {place.name: int(not view.is_old and place.name not in troubles) for place in view.plan.places}
+        yield self._count("server_up", "Whether a server of the chain answers, and stores.", "server", well)
         yield from self._describe_shops()
         yield self._count("rollouts", "Roll-outs by state.", "state", Counter(one.state for one in view.rollouts))
         outcomes: Counter[str] = Counter()
@@ -69,7 +75,7 @@ class _Chain(Collector):
             "outbox_oldest_age_seconds", "How long the oldest has waited, as last reported.", max(ages, default=0)
         )
         away = [one.since for one in shops if one.health is ShopHealth.AWAY and one.since is not None]
-        longest = (datetime.now(UTC) - datetime.fromisoformat(min(away))).total_seconds() if away else 0.0
+        longest = view.clock.now() - datetime.fromisoformat(min(away)).timestamp() if away else 0.0
         yield _gauge("away_longest_seconds", "How long the shop is away that is away the longest.", max(0.0, longest))
 
     @staticmethod

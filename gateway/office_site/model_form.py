@@ -4,6 +4,7 @@ import json
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,7 @@ from gateway.validation_texts import describe_validation_error
 FieldKind = Literal["text", "number", "flag", "choice", "json"]
 """How a person fills in a field."""
 _NUMBERS: Final = (int, float)
+_FLAG_CHOICES: Final = {"true": message("yes"), "false": message("no")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +32,37 @@ class ModelField:
     """What stands beside it."""
     kind: FieldKind
     """How it is filled in."""
-    help: str = ""
+    help: str
     """What it means."""
-    choices: tuple[str, ...] = ()
-    """What can be chosen; the empty one leaves it out."""
-    value: str = ""
+    choices: Mapping[str, str]
+    """What can be chosen, with what people call it; the empty one leaves it out."""
+    value: str
     """What stands in it."""
-    required: bool = False
+    required: bool
     """Whether it must be filled in."""
-    error: str = ""
+    error: str
     """What was wrong with it."""
 
 
 def list_fields(
-    model: type[BaseModel], values: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None
+    model: type[BaseModel],
+    labels: Mapping[str, str],
+    choices: Mapping[str, str],
+    values: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> list[ModelField]:
-    """Return the fields of a form for a model, with what a person has filled in, and what was wrong with it."""
+    """Return the fields of a form for a model, with what a person has filled in, and what was wrong with it.
+
+    `labels` says what each field of the model is called, `choices` what each value is that can be chosen.
+    """
     values, errors = values or {}, errors or {}
     return [
         make_field(
             name,
             field,
-            label=name,
+            label=labels[name],
             value=values.get(name, "") if values else _write_default(field),
+            choices=choices,
             error=errors.get(name, ""),
         )
         for name, field in model.model_fields.items()
@@ -60,20 +70,32 @@ def list_fields(
 
 
 def make_field(
-    name: str, field: FieldInfo, *, label: str, value: str, error: str = "", is_optional: bool = False
+    name: str,
+    field: FieldInfo,
+    *,
+    label: str,
+    value: str,
+    help_text: str = "",
+    choices: Mapping[str, str] = MappingProxyType({}),
+    error: str = "",
+    is_optional: bool = False,
 ) -> ModelField:
-    """Return the field of a form for one field of a model; `is_optional` lets a box be left out, too."""
-    kind, choices = _find_kind(field.annotation)
+    """Return the field of a form for one field of a model; `is_optional` lets a box be left out, too.
+
+    `choices` says what each value is called that can be chosen; one that is missing is called as it is.
+    Without `help_text` it is explained by the description of the model's field.
+    """
+    kind, values = _find_kind(field.annotation)
     if kind == "flag" and is_optional:
-        kind, choices = "choice", ("true", "false")
+        kind, values, choices = "choice", tuple(_FLAG_CHOICES), _FLAG_CHOICES
     if kind == "choice" and not field.is_required():
-        choices = ("", *choices)
+        values = ("", *values)
     return ModelField(
         name,
         label,
         kind,
-        fill(field.description) if field.description else "",
-        choices,
+        help_text or (fill(field.description) if field.description else ""),
+        {one: choices.get(one, one) for one in values},
         value,
         field.is_required() and kind != "flag",
         error,

@@ -1,6 +1,7 @@
 """The first page: how the shops are, the worst first."""
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from firmware_tools.language import Message, message
+from gateway.office.natural_order import natural_key
 from gateway.office.shop_facts import ShopFacts, ShopHealth
 from gateway.office.shops import ShopList
+from gateway.office_site.row_pages import cut_page, read_page_number
 from gateway.office_site.site import OfficeContext, OfficePage
 
-PER_PAGE: Final = 50
 MAX_SEARCH_LENGTH: Final = 100
 MAP_WIDTH: Final = 720
 _MAP_AREA: Final = 720 * 160
@@ -26,6 +28,7 @@ _GAP: Final = 0.15
 HEALTH_TEXTS: Final[dict[ShopHealth, Message]] = {
     ShopHealth.CLONED: message("two gateways, stopped"),
     ShopHealth.TROUBLE: message("something does not work"),
+    ShopHealth.REVOKED: message("listed, but revoked"),
     ShopHealth.AWAY: message("away"),
     ShopHealth.NEVER_JOINED: message("not joined yet"),
     ShopHealth.OK: message("all well"),
@@ -35,6 +38,7 @@ HEALTH_TEXTS: Final[dict[ShopHealth, Message]] = {
 HEALTH_KINDS: Final[dict[ShopHealth, str]] = {
     ShopHealth.CLONED: "failed",
     ShopHealth.TROUBLE: "failed",
+    ShopHealth.REVOKED: "warning",
     ShopHealth.AWAY: "warning",
     ShopHealth.NEVER_JOINED: "skipped",
     ShopHealth.OK: "ok",
@@ -62,13 +66,12 @@ class ShopSearch:
     def parse(cls, request: web.Request) -> "ShopSearch":
         """Read it from a query; what means nothing is left out."""
         query = request.query
-        number = query.get("page", "")
         return cls(
             query.get("q", "").strip()[:MAX_SEARCH_LENGTH],
             [one for one in ShopHealth if one.value in query.getall("health", [])],
             [one[:64] for one in query.getall("group", []) if one][:20],
             query.get("version", "")[:64],
-            int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
+            read_page_number(query.get("page", "")),
         )
 
     @property
@@ -146,8 +149,6 @@ async def show_overview_part(context: OfficeContext) -> web.StreamResponse:
 def _gather(context: OfficeContext) -> dict[str, Any]:
     shops, search = context.view.shops, ShopSearch.parse(context.request)
     found = search.find(shops)
-    pages = max(1, -(-len(found) // PER_PAGE))
-    number = min(max(1, search.number), pages)
     counts = shops.counts()
     by_group: dict[str, Counter[ShopHealth]] = {group: Counter() for group in shops.groups()}
     for one in shops:
@@ -156,20 +157,21 @@ def _gather(context: OfficeContext) -> dict[str, Any]:
                 by_group[group][one.health] += 1
     return {
         "search": search,
-        "shops": found[(number - 1) * PER_PAGE : number * PER_PAGE],
+        "page": cut_page(found, search.number),
         "found": len(found),
-        "page": number,
-        "pages": pages,
         "counts": counts,
         "total": sum(counts.values()),
         "waiting": sum(one.waiting for one in shops),
+        "server_troubles": shops.server_troubles,
         "servers": shops.servers,
         "servers_expected": shops.servers_expected,
+        "wrong_clocks": [] if context.view.is_old else shops.wrong_clocks,
+        "asked_s": time.monotonic() - shops.asked_at,
         "map": draw_map([(health, counts[health]) for health in ShopHealth if health is not ShopHealth.RETIRED]),
         "groups": list(by_group),
         "by_group": by_group,
         "group_columns": [health for health in ShopHealth if health is not ShopHealth.RETIRED and counts[health]],
-        "versions": sorted({one.version for one in shops if one.version}),
+        "versions": sorted({one.version for one in shops if one.version}, key=natural_key),
         "health_texts": HEALTH_TEXTS,
         "health_kinds": HEALTH_KINDS,
     }

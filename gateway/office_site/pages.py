@@ -7,6 +7,7 @@ from gateway.console.sign_in import choose_language, show_sign_in, sign_in, sign
 from gateway.office_site import (
     access_pages,
     audit_pages,
+    command_pages,
     desired_pages,
     enrol_pages,
     flow_pages,
@@ -27,6 +28,7 @@ PAGES: Final[tuple[OfficePage, ...]] = (
     OfficePage("GET", "language", choose_language, None, shows="data"),
     *live_pages.PAGES,
     *shop_page.PAGES,
+    *command_pages.PAGES,
     *desired_pages.PAGES,
     *rollout_pages.PAGES,
     *push_pages.PAGES,

@@ -8,6 +8,7 @@ from firmware_tools.language import message
 from gateway.console.form import Form
 from gateway.errors import Problem
 from gateway.fleet.documents import MAX_CONTENT_BYTES
+from gateway.fleet.part_names import PRODUCTS, TEMPLATES
 from gateway.office.rollouts import start_rollout
 from gateway.office_site.file_intake import MAX_UPLOAD_BYTES, FileKind
 from gateway.office_site.site import OfficeContext, OfficePage
@@ -26,7 +27,7 @@ async def push_file(context: OfficeContext) -> web.StreamResponse:
     try:
         async with context.site.files.receive_upload(upload) as file:
             target, waves = read_target(form), WaveForm.of(form).read()
-            kind: FileKind = "templates" if form.text("kind") == "templates" else "products"
+            kind: FileKind = TEMPLATES if form.text("kind") == TEMPLATES else PRODUCTS
             part, value = await context.site.files.store(
                 context.office,
                 kind,
@@ -56,7 +57,7 @@ def _render(context: OfficeContext, *, problem: Problem | None = None, form: For
         status=200 if problem is None else problem.status,
         problem=problem,
         groups=context.view.shops.groups(),
-        typed=list_typed(form, "kind", "target", "shops"),
+        typed=list_typed(form, "kind", "partial", "confirm", "target", "shops"),
         max_megabytes=MAX_CONTENT_BYTES // 1024**2,
         **(WaveForm() if form is None else WaveForm.of(form)).values,
     )

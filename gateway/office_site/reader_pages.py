@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from firmware_tools.language import message
+from gateway.office.natural_order import natural_key
 from gateway.office.readers import list_readers, revoke_reader
 from gateway.office_site.site import OfficeContext, OfficePage
 
@@ -13,7 +14,9 @@ READERS: Final = "/console/readers"
 
 async def show_readers(context: OfficeContext) -> web.StreamResponse:
     """List who reads."""
-    return context.render("readers.html", readers=await list_readers(context.office))
+    return context.render(
+        "readers.html", readers=sorted(await list_readers(context.office), key=lambda one: natural_key(one.name))
+    )
 
 
 async def revoke(context: OfficeContext) -> web.StreamResponse:

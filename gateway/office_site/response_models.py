@@ -49,12 +49,30 @@ class ChainShopDocument(Document):
     troubles: list[ShopTroubleDocument] = Field(description="What does not work.")
 
 
+class ServerTroubleDocument(Document):
+    """A server of the chain that is not as it should be."""
+
+    server: str = Field(description="Its name, which is that of its folder.")
+    address: str = Field(description="Where shops reach it.")
+    reason: str = Field(description="What is wrong, and what to do.")
+
+
+class ChainServersDocument(Document):
+    """The servers of the chain."""
+
+    answered: int = Field(description="How many have said who is connected.")
+    expected: int = Field(description="How many there are.")
+    troubles: list[ServerTroubleDocument] = Field(description="Those that store nothing, or are silent.")
+    wrong_clocks: list[str] = Field(description="What is wrong with the clocks of some, and what to do.")
+
+
 class ChainShopListDocument(Document):
     """The shops of the chain, the worst first."""
 
     shops: list[ChainShopDocument] = Field(description="Those of this page.")
     total: int = Field(description="How many fit.")
     counts: dict[str, int] = Field(description="How many shops of the chain are how.")
+    servers: ChainServersDocument = Field(description="How the servers are.")
     age_s: float = Field(description="How old this picture is, in seconds.")
     next: int | None = Field(description="`after` of the next page; null at the end.")
 
@@ -67,7 +85,10 @@ class WholeShopDocument(ChainShopDocument):
     reported_at: dict[str, Time | None] = Field(
         description="When each of these arrived last, by the clock of the servers; null: never."
     )
-    desired: dict[str, Any] = Field(description="What is desired of it, by key: `{revision, changed_at, document}`.")
+    desired: dict[str, Any] = Field(
+        description="What is desired of it, by key: `{revision, changed_at, document}`, "
+        "with null for a document that is damaged."
+    )
 
 
 class EnrolledShopDocument(Document):
@@ -212,6 +233,9 @@ class ReaderDocument(Document):
     connected_since: Time | None = Field(description="Since when it is connected; null if it is not, or reads by MQTT.")
     waiting: int | None = Field(
         description="How many events it has not read yet; null if it reads by MQTT, which keeps none for it."
+    )
+    revoked: bool = Field(
+        description="Whether its key is revoked all the same: the servers were restored from an older backup."
     )
 
 

@@ -8,10 +8,10 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.console.form import Form
 from gateway.errors import FieldError, InvalidRequest, NotFound, Problem
-from gateway.office.desired import VERSION
-from gateway.office.rollout_documents import FAILURES, RolloutState, ShopOutcome
-from gateway.office.rollout_run import RolloutRun
-from gateway.office.rollouts import RolloutAction, RolloutStore, act_on_rollout, start_rollout
+from gateway.fleet.part_names import VERSION
+from gateway.office.outcome_texts import ROLLOUT_STATES, SHOP_OUTCOMES
+from gateway.office.rollout_documents import FAILURES, RolloutState
+from gateway.office.rollouts import RolloutAction, act_on_rollout, start_rollout
 from gateway.office_site.site import OfficeContext, OfficePage
 from gateway.office_site.wave_form import WaveForm, list_typed, read_target
 
@@ -19,15 +19,6 @@ ROLLOUTS: Final = "/console/rollouts"
 MAX_RESULTS: Final = 200
 """How many shops the page of a roll-out lists, failures first."""
 
-STATE_TEXTS: Final[Mapping[RolloutState, Message]] = {
-    "running": message("under way"),
-    "paused": message("paused"),
-    "stopped": message("stopped by failures"),
-    "ended": message("ended by a person"),
-    "done": message("done"),
-    "undoing": message("is being undone"),
-    "undone": message("undone"),
-}
 _STATE_KINDS: Final[Mapping[RolloutState, str]] = {
     "running": "skipped",
     "paused": "warning",
@@ -37,22 +28,13 @@ _STATE_KINDS: Final[Mapping[RolloutState, str]] = {
     "undoing": "skipped",
     "undone": "warning",
 }
-_OUTCOME_TEXTS: Final[Mapping[ShopOutcome, Message]] = {
-    "applied": message("applied"),
-    "refused": message("refused"),
-    "rolled_back": message("rolled back"),
-    "trouble": message("something does not work since"),
-    "silent": message("connected, but silent"),
-    "lost": message("lost since"),
-    "away": message("away"),
-    "pending": message("pending"),
-}
 _ACTIONS: Final[Sequence[tuple[RolloutAction, Message, str, Sequence[RolloutState]]]] = (
     ("pause", message("Pause"), "secondary", ("running",)),
     ("continue", message("Continue"), "", ("paused", "stopped")),
     ("stop", message("End it here"), "secondary", ("running", "paused", "stopped")),
-    ("undo", message("Undo it"), "danger", ("running", "paused", "stopped", "ended", "done")),
 )
+_UNDOABLE: Final[Sequence[RolloutState]] = ("running", "paused", "stopped", "ended", "done")
+"""The states in which a page offers to undo a roll-out, after a question."""
 
 
 async def show_rollouts(context: OfficeContext) -> web.StreamResponse:
@@ -75,7 +57,7 @@ async def start_version(context: OfficeContext) -> web.StreamResponse:
         rollout = await start_rollout(
             context.office,
             context.view.shops,
-            "version",
+            VERSION,
             {VERSION: version},
             read_target(form),
             title=message("version {version}", version=version),
@@ -109,7 +91,7 @@ async def act(context: OfficeContext) -> web.StreamResponse:
 
 
 def _list(context: OfficeContext) -> dict[str, Any]:
-    return {"rollouts": context.view.rollouts, "state_texts": STATE_TEXTS, "state_kinds": _STATE_KINDS}
+    return {"rollouts": context.view.rollouts, "state_texts": ROLLOUT_STATES, "state_kinds": _STATE_KINDS}
 
 
 def _render_all(context: OfficeContext, *, problem: Problem | None = None, form: Form | None = None) -> web.Response:
@@ -126,16 +108,16 @@ def _render_all(context: OfficeContext, *, problem: Problem | None = None, form:
 
 async def _gather(context: OfficeContext) -> dict[str, Any]:
     key = context.view.find_rollout(context.request.match_info["id"])
-    rollout, _ = await RolloutStore(context.office).get(key)
-    results = await RolloutRun(context.office, context.view.shops, key).results()
+    rollout, results = await context.view.looks.look(key)
     return {
         "rollout": rollout,
         "results": results[:MAX_RESULTS],
         "failures": FAILURES,
-        "outcome_texts": _OUTCOME_TEXTS,
-        "state_texts": STATE_TEXTS,
+        "outcome_texts": SHOP_OUTCOMES,
+        "state_texts": ROLLOUT_STATES,
         "state_kinds": _STATE_KINDS,
         "actions": [(action, text, kind) for action, text, kind, states in _ACTIONS if rollout.state in states],
+        "can_undo": rollout.state in _UNDOABLE,
     }
 
 

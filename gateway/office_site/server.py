@@ -14,11 +14,11 @@ from aiohttp.typedefs import Handler
 from firmware_tools.language import describe_error, message
 from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
-from gateway.api.connections import Connections
+from gateway.api.connections import ConnectionLimits, Connections
 from gateway.api.pairing import PairingCodes
 from gateway.api.route import WebHandler, screen_first, trace_request
 from gateway.api.web_server import RUNNER_OPTIONS, cannot_listen, limit_connections, listen, respond_unrouted
-from gateway.console.site_page import HOME
+from gateway.console.site_page import HOME, bind_unrouted
 from gateway.console.static_files import PREFIX as STATIC
 from gateway.errors import SettingsError
 from gateway.office.chain_folder import ChainFolder
@@ -30,12 +30,11 @@ from gateway.office_site.chain_view import ChainView
 from gateway.office_site.file_intake import FileIntake
 from gateway.office_site.pages import PAGES
 from gateway.office_site.route_list import ROUTES
-from gateway.office_site.site import OfficeSite
+from gateway.office_site.site import OfficeContext, OfficeSite
 from gateway.runtime.supervisor import Supervisor
-from gateway.storage.private_file import write_private
 
-_PAGES_FILE: Final = "pages.pem"
-"""The file in the folder of the head office with the certificate of the pages and its key: renewed with each start."""
+_JOIN_LIMITS: Final = ConnectionLimits(from_network=128, per_address=32, from_loopback=64)
+"""The join service has connections of its own: whoever takes all of them keeps nobody from the pages."""
 
 
 class OwnCertificate(NamedTuple):
@@ -59,12 +58,24 @@ async def serve_office(
     """Serve pages and API until the end of the block.
 
     `names` are those by which people reach it, beside `host`. Raises `HeadOfficeUnavailable`, `SettingsError` for a
-    certificate, and `StateError` for an address that cannot be listened on.
+    certificate, also for an own one at the address where shops join, and `StateError` for an address that cannot be
+    listened on.
     """
+    join = office.folder.plan.join_address
+    is_joined_here = (join.listen_host, join.port) == (host, port)
+    if is_joined_here and own_certificate is not None:
+        raise SettingsError(
+            message(
+                "shops join at {address}, where they trust the chain's authority alone: with an own certificate take "
+                "another port for the pages",
+                address=join,
+            )
+        )
+    certified = (host, *names, *((join.host,) if is_joined_here else ()))
     supervisor = Supervisor()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(supervisor.close)
-        context = await asyncio.to_thread(_make_tls_context, office.folder, (host, *names), own_certificate)
+        context = await asyncio.to_thread(_make_tls_context, office.folder, certified, own_certificate)
         view = await stack.enter_async_context(ChainView.open(office, supervisor))
         connections = await stack.enter_async_context(limit_connections(supervisor, None))
         site = OfficeSite(
@@ -76,15 +87,16 @@ async def serve_office(
             supervisor=supervisor,
             urls=[],
         )
-        join = office.folder.plan.join_address
         pages = make_application(site, connections)
         port = await _serve(stack, pages, connections, host, port, context)
         site.urls.extend(f"https://{_write_host(name)}:{port}" for name in _list_reachable(host, names))
-        if (join.listen_host, join.port) != (host, port):
+        if not is_joined_here:
             only_join = web.Application()
-            _add_join(only_join, site, connections)
-            join_context = await asyncio.to_thread(make_server_tls, office.folder)
-            await _serve(stack, only_join, connections, join.listen_host, join.port, join_context)
+            joining = limit_connections(supervisor, _JOIN_LIMITS, "connection limits of the join service")
+            admitted = await stack.enter_async_context(joining)
+            _add_join(only_join, site, admitted)
+            join_context = await asyncio.to_thread(make_server_tls, office.folder.authority, join.host)
+            await _serve(stack, only_join, admitted, join.listen_host, join.port, join_context)
         yield site
 
 
@@ -142,7 +154,8 @@ def make_application(site: OfficeSite, connections: Connections) -> web.Applicat
     app.router.add_get(f"{STATIC}{{name}}", screen_first(screen, _serve_static(site)))
     for path in ("/", HOME.rstrip("/")):
         app.router.add_get(path, screen_first(screen, _lead_home))
-    app.router.add_route("*", "/{path:.*}", trace_request(screen_first(screen, respond_unrouted)))
+    unrouted = bind_unrouted(site, OfficeContext, respond_unrouted)
+    app.router.add_route("*", "/{path:.*}", trace_request(screen_first(screen, unrouted)))
     return app
 
 
@@ -174,12 +187,9 @@ def _make_tls_context(
     folder: ChainFolder, names: Sequence[str], own_certificate: OwnCertificate | None
 ) -> ssl.SSLContext:
     """Return the TLS context of the server. Without an own certificate the chain's authority issues one now."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if own_certificate is None:
-        file = folder.path / _PAGES_FILE
-        certificate, key = folder.authority.issue_server(*_list_certified(names))
-        write_private(file, key + certificate + folder.authority.pem)
-        own_certificate = OwnCertificate(file, file)
+        return make_server_tls(folder.authority, *_list_certified(names))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         # With no password given, OpenSSL would ask on the terminal for that of an encrypted key.
         context.load_cert_chain(own_certificate.certificate, own_certificate.private_key, password="")

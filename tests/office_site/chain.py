@@ -121,6 +121,12 @@ class Visitor:
         async with self.http.get(address, allow_redirects=False, ssl=self.tls) as response:
             return response, await response.text()
 
+    async def read(self, path: str, *, language: str) -> str:
+        headers = {"Accept-Language": language}
+        async with self.http.get(f"{self.url}/{path}", headers=headers, ssl=self.tls) as response:
+            assert response.status == 200
+            return await response.text()
+
     async def post(self, path: str, **fields: Any) -> tuple[aiohttp.ClientResponse, str]:
         return await self.send(path, aiohttp.FormData(fields))
 

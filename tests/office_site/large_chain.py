@@ -3,7 +3,11 @@
 import datetime
 import json
 import random
+from collections.abc import Mapping
 
+from nats.aio.client import Client
+
+from gateway.fleet.commands import COMMANDS
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.subjects import REPORTED, SHOPS, bucket_subject
 from gateway.office.readers import add_reader
@@ -12,6 +16,8 @@ from gateway.office.rollouts import start_rollout
 from gateway.office_site.site import OfficeSite
 from tests.fleet.cluster import HeadOffice
 from tests.office_site.chain import TIME, describe_state, send_event, send_flow
+from tests.office_site.sample_results import answer_commands
+from tests.waiting import until
 
 CITIES = ("berlin", "bremen", "dresden", "essen", "kiel", "koeln", "leipzig", "mainz", "ulm", "weimar")
 PATHS = (
@@ -51,6 +57,19 @@ async def fill(office: HeadOffice, count: int) -> None:
             day = str(today - datetime.timedelta(days=back))
             for shop in ("hamburg-1", "hamburg-2", "munich-1"):
                 await send_flow(client, shop, day, choose.randint(80, 400))
+
+
+async def give_commands(site: OfficeSite, client: Client) -> list[str]:
+    """Give every command to a shop that answers; return the paths of their pages."""
+    given: Mapping[str, Mapping[str, str]] = {
+        "camera_call": {"sn": "FM020A1", "endpoint": "device/getInfo"},
+        "token_revoke": {"name": "till 1"},
+    }
+    async with answer_commands(client, "hamburg-1"):
+        commands = site.view.commands
+        runs = [commands.start(site.office, name, given.get(name, {}), ["hamburg-1"]) for name in COMMANDS]
+        await until(lambda: all(one.is_over for one in runs))
+    return [f"commands/{one.id}" for one in runs]
 
 
 async def begin_rollout(site: OfficeSite) -> str:

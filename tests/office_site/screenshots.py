@@ -14,10 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from playwright.async_api import async_playwright
 
-from tests.console.walk import DESKTOP, PHONE, begin
+from tests.chromium import DESKTOP, PHONE
+from tests.console.walk import begin
 from tests.fleet.cluster import HeadOffice
 from tests.office_site.chain import SHOPS_OF_CHAIN, Visitor, connect_shops, enrol_all, visit
-from tests.office_site.large_chain import PATHS, begin_rollout, fill
+from tests.office_site.large_chain import PATHS, begin_rollout, fill, give_commands
 
 LOOKS = (("en-US", "light", "phone", PHONE), ("en-US", "light", "desktop", DESKTOP), ("zh-CN", "dark", "phone", PHONE))
 
@@ -29,9 +30,10 @@ async def take(folder: Path) -> None:
             await office.start()
             await enrol_all(office)
             await fill(office, 300)
-            async with connect_shops(office), visit(office) as visitor:
+            async with connect_shops(office) as shops, visit(office) as visitor:
                 rollout = await begin_rollout(visitor.site)
-                await photograph(visitor, folder, (*PATHS, f"rollouts/{rollout}"))
+                commands = await give_commands(visitor.site, shops["hamburg-1"])
+                await photograph(visitor, folder, (*PATHS, f"rollouts/{rollout}", *commands))
         finally:
             await office.stop()
 

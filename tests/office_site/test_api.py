@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,6 +22,7 @@ from gateway.office_site.route_list import ROUTES
 from gateway.products.product_list import MAX_LIST_BYTES
 from tests.office_site.chain import Visitor, make_list, report, send_event, send_flow
 
+ALERTS = Path(__file__).parents[2] / "packaging/prometheus/alerts.yml"
 DOCUMENT = build_office_document()
 
 
@@ -32,7 +35,7 @@ async def tokens(visitor: Visitor) -> dict[str, str]:
 def check(method: str, path: str, status: int, document: Any) -> None:
     """Check a response against the document."""
     declared = DOCUMENT["paths"][path][method.lower()]["responses"][str(status)]
-    schema = declared["content"]["application/json"]["schema"]
+    schema = declared["content"]["application/problem+json" if status >= 400 else "application/json"]["schema"]
     jsonschema.validate(document, {**schema, "components": DOCUMENT["components"]})
 
 
@@ -139,6 +142,17 @@ async def test_the_customers(visitor: Visitor, shops: dict[str, Client], tokens:
         _, html = await visitor.get(f"flow?group={group}")
         assert f"<strong>{counted}</strong>" in html
         assert ("shops/hamburg-1" in html) == (counted > 0)
+    for query, field in (("since=today", "since"), ("until=2026-11-31", "until"), ("until=20261120", "until"),
+                         ("since=2026-11-21&until=2026-11-20", "until")):  # fmt: skip
+        status, problem = await visitor.call("GET", f"/api/v1/flow?{query}", tokens["view"])
+        assert (status, [one["parameter"] for one in problem["errors"]]) == (400, [field])
+    for query, status in (("group=nobody", 404), ("with=nobody", 404), ("days=some", 400), ("days=7", 200)):
+        assert (await visitor.get(f"flow?{query}"))[0].status == status
+    for path in ("audit", "events", "shops"):
+        query = f"/api/v1/{path}?after={10**20 - 1}"
+        assert (await visitor.call("GET", query, tokens["admin"]))[0] in (200, 400), path
+    for path in ("events?shop=nowhere", "flow?shop=nowhere", "flow?group=nobody"):
+        assert (await visitor.call("GET", f"/api/v1/{path}", tokens["view"]))[0] == 404
 
 
 async def test_what_is_desired_is_changed_only_by_who_has_read_it(visitor: Visitor, tokens: dict[str, str]) -> None:
@@ -215,6 +229,48 @@ async def test_a_command_reaches_its_shop_once(
     status, problem = await visitor.call("POST", "/api/v1/commands", tokens["operate"], json=wrong)
     assert status == 400
     assert {one["parameter"] for one in problem["errors"]} == {"timeout_s", "loudly"}
+    large = {"command": "site_plan", "arguments": {"plan": {"remark": "x" * 300_000}}, "shops": ["hamburg-1"]}
+    status, problem = await visitor.call("POST", "/api/v1/commands", tokens["operate"], json=large)
+    assert (status, [one["parameter"] for one in problem["errors"]]) == (400, ["arguments"])
+
+
+async def test_a_command_is_repeated_safely_with_its_key(
+    visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]
+) -> None:
+    received = []
+
+    async def answer(message: Any) -> None:
+        request = json.loads(message.data)
+        received.append(request["id"])
+        await message.respond(json.dumps({"id": request["id"], "outcome": "done"}).encode())
+
+    await shops["hamburg-2"].subscribe("fleet.v1.hamburg-2.command.*", cb=answer)
+    await shops["hamburg-2"].flush()
+    body = {"command": "doctor", "shops": ["hamburg-2"]}
+
+    async def give(key: str, token: str = tokens["operate"], **changes: Any) -> tuple[int, Any]:
+        headers = {"Idempotency-Key": key}
+        return await visitor.call("POST", "/api/v1/commands", token, json={**body, **changes}, headers=headers)
+
+    async def state(name: str) -> str:
+        return str((await visitor.call("GET", f"/api/v1/commands/{name}", tokens["view"]))[1]["state"])
+
+    status, made = await give("order 7")
+    check("POST", "/api/v1/commands", status, made)
+    await become(lambda: state(made["id"]), "over")
+    status, again = await give("order 7")
+    assert (status, again["id"], again["calls"][0]["outcome"], len(received)) == (202, made["id"], "done", 1)
+    status, problem = await give("order 7", command="discover")
+    check("POST", "/api/v1/commands", status, problem)
+    assert (status, problem["code"]) == (409, "conflict")
+    assert (await give("order 7", shops=["hamburg-1", "hamburg-2"]))[0] == 409
+    assert (await give("order 7", tokens["admin"]))[1]["id"] != made["id"]
+    visitor.site.view.commands._runs.clear()  # as after a restart: the shop knows the id
+    status, again = await give("order 7")
+    await become(lambda: state(again["id"]), "over")
+    assert (again["id"], received.count(received[0])) == (made["id"], 2)
+    status, problem = await give("x" * 256)
+    assert (status, problem["errors"][0]["parameter"]) == (400, "Idempotency-Key")
 
 
 async def test_a_file_is_read_before_it_goes_anywhere(visitor: Visitor, tokens: dict[str, str]) -> None:
@@ -271,6 +327,9 @@ async def test_a_shop_is_enrolled_and_retired(visitor: Visitor, tokens: dict[str
     assert (status, problem["code"]) == (409, "conflict")
     status, problem = await visitor.call("POST", "/api/v1/shops", tokens["admin"], json={"shop": "kiel/2"})
     assert (status, problem["errors"][0]["parameter"]) == (400, "shop")
+    again = {"shop": "kiel-3", "again": True}
+    status, problem = await visitor.call("POST", "/api/v1/shops", tokens["admin"], json=again)
+    assert (status, problem["code"]) == (404, "not_found")
     assert (await visitor.call("DELETE", "/api/v1/shops/kiel-1", tokens["admin"]))[0] == 204
     _, document = await visitor.call("GET", "/api/v1/shops/kiel-1", tokens["view"])
     assert document["health"] == "retired"
@@ -349,6 +408,8 @@ async def test_prometheus_reads_the_chain(visitor: Visitor, tokens: dict[str, st
         "sunmi_office_outbox_items 6.0", "sunmi_office_outbox_oldest_age_seconds 90.0",
     ]  # fmt: skip
     assert "sunmi_office_servers 1.0" in text
+    for name in set(re.findall(r"\bsunmi_office_[a-z_]+\b", ALERTS.read_text())):
+        assert f"# TYPE {name} gauge\n" in text
 
 
 async def test_the_description_needs_no_token(visitor: Visitor) -> None:

@@ -2,19 +2,18 @@
 
 import itertools
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.console.conftest import CHROMIUM
-from tests.console.walk import DESKTOP, PHONE, Walk, begin
+from tests.chromium import DESKTOP, PHONE
+from tests.console.walk import Walk, begin
 from tests.fleet.cluster import HeadOffice
 from tests.office_site.chain import SHOPS_OF_CHAIN, Visitor, connect_shops, enrol_all, report, visit
-from tests.office_site.large_chain import PATHS, begin_rollout, fill
+from tests.office_site.large_chain import PATHS, begin_rollout, fill, give_commands
 
 IS_FULL: Final = os.environ.get("FULL_PROOFS") == "1"
 SHOPS: Final = 1000 if IS_FULL else 100
@@ -25,18 +24,9 @@ VISITORS: Final = (
 )
 
 
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    # The chain's authority is new with each test; how the pages are certified is tested without a browser.
-    options = ["--no-sandbox", "--ignore-certificate-errors"]
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        await started.close()
-
-
 async def open_pages(browser: Browser, visitor: Visitor, language: str, scheme: str, size: dict[str, int]) -> Walk:
-    walk = await begin(browser, language=language, scheme=scheme, size=size)
+    # The chain's authority is new with each test; how the pages are certified is tested without a browser.
+    walk = await begin(browser, language=language, scheme=scheme, size=size, ignore_https_errors=True)
     code = visitor.site.pairing.create("browser", ["admin"]).code
     await walk.open(f"{visitor.url}/console/sign-in#code={code}")
     await walk.page.wait_for_url("**/console/")
@@ -52,7 +42,6 @@ async def test_an_open_page_shows_what_a_shop_reports_without_a_reload(
         await report(shop, "hamburg-1", failing={"label updater": "out of memory"})
         await walk.page.get_by_text("label updater").wait_for()
         await report(shop, "hamburg-1")
-    await walk.context.close()
 
 
 @pytest.mark.slow
@@ -65,12 +54,13 @@ async def test_every_page_can_be_used_by_everybody(
         await large.start()
         await enrol_all(large)
         await fill(large, SHOPS)
-        async with connect_shops(large), visit(large) as visitor:
+        async with connect_shops(large) as shops, visit(large) as visitor:
             rollout = await begin_rollout(visitor.site)
+            commands = await give_commands(visitor.site, shops["hamburg-1"])
             walk = await open_pages(browser, visitor, language, scheme, size)
             walk.faults = [one for one in walk.faults if not one.startswith("https://127.0.0.1")]
             found = []
-            for path in (*PATHS, f"rollouts/{rollout}"):
+            for path in (*PATHS, f"rollouts/{rollout}", *commands):
                 await walk.open(f"{visitor.url}/console/{path}")
                 results = (await Axe().run(walk.page)).response
                 found += [
@@ -85,6 +75,6 @@ async def test_every_page_can_be_used_by_everybody(
                 if wide > 0:
                     found.append(f"{path}: {wide} pixels wider than the screen")
             assert found == []
-            await walk.context.close()
+            await walk.page.close()
     finally:
         await large.stop()

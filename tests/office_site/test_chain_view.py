@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
+from nats.aio.client import Client
 
 from gateway.errors import Overloaded
-from gateway.fleet.subjects import DESIRED, event_subject, shop_key
+from gateway.fleet.subjects import DESIRED, FLOW, event_subject, shop_key
 from gateway.office.bucket import Bucket, Entry
 from gateway.office.desired import DesiredBucket, DesiredDocument, read_entry
 from gateway.office_site import event_feed
 from gateway.office_site.chain_view import ChainView
 from gateway.office_site.desired_sizes import DesiredSizes
+from gateway.office_site.flow_table import ChainFlowTable
+from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
+from tests.office_site.chain import send_flow
 from tests.waiting import until
 
 
@@ -27,15 +32,17 @@ async def test_streams_are_counted_and_ended_however_often_the_shops_are_read(
         ChainView.open(connected, supervisor) as view,
         asyncio.TaskGroup() as group,
     ):
-        with view.open_stream(1):
+        with view.open_stream(("pages", 2), ("session anna", 1)):
             paused = group.create_task(view.pause(3600))
             read_at = view._read_at
             await until(lambda: view._read_at != read_at)
-            with pytest.raises(Overloaded), view.open_stream(1):
+            with pytest.raises(Overloaded), view.open_stream(("pages", 2), ("session anna", 1)):
+                pass
+            with view.open_stream(("pages", 2), ("session bert", 1)):
                 pass
             await view.close_streams()
             await paused
-        with view.open_stream(1):
+        with view.open_stream(("pages", 1), ("session anna", 1)):
             pass
     await supervisor.close()
 
@@ -65,6 +72,20 @@ async def test_what_is_wanted_is_read_once_and_then_its_changes(
         await sizes.refresh()
         assert sizes.shops() == ["ulm-2"]
         await Bucket(connected, DESIRED).purge(shop_key("ulm-2"))
+
+
+async def test_days_of_flow_go_by_the_clock_of_most_servers(office: HeadOffice, shops: dict[str, Client]) -> None:
+    """The server that has stored them may be behind, by which they would be yet to come."""
+    clock = PeerClock()
+    async with office.connect() as connected:
+        now = await connected.read_time() + timedelta(days=20)
+        clock.set(now.timestamp())
+        table = ChainFlowTable(connected, clock)
+        for days in (0, 2):
+            await send_flow(shops["hamburg-1"], "hamburg-1", str((now + timedelta(days=days)).date()), 10)
+        await table.refresh()
+        assert [*table.of_shop("hamburg-1")] == [str(now.date())]
+        await connected.jetstream.purge_stream(FLOW)
 
 
 async def test_the_newest_events_take_bounded_memory(office: HeadOffice, monkeypatch: pytest.MonkeyPatch) -> None:
