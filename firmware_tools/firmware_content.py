@@ -52,7 +52,7 @@ _OTHER_KINDS = {
 _ARM64_KERNEL = slice(56, 60), b"ARM\x64"
 """A kernel for 64-bit ARM may begin like a program for Windows."""
 _WEB_PAGE = re.compile(
-    rb"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL
 )
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _UTF8_BOM = b"\xef\xbb\xbf"

@@ -154,10 +154,11 @@ def _describe_foreign_error(error: BaseException) -> str:
         return message("is not {encoding} at character {position}", encoding=error.encoding, position=error.start)
     if isinstance(error, OSError):
         return _describe_system_error(error)
-    return _describe_foreign_text(str(error))
+    return describe_text(str(error))
 
 
-def _describe_foreign_text(text: str) -> str:
+def describe_text(text: str) -> str:
+    """Return what a text of a library means; the text itself if that is not known."""
     if (place := _PLACE.fullmatch(text)) is not None:
         reason = _KNOWN_TEXTS.get(place["reason"], place["reason"])
         return message(
@@ -180,6 +181,7 @@ def _describe_system_error(error: OSError) -> str:
         return _KNOWN_TEXTS.get(protocol) or protocol.replace("_", " ").lower()
     known = _NAME_ERRORS if isinstance(error, socket.gaierror) else _SYSTEM_ERRORS
     reason = known.get(error.errno or 0) or error.strerror or str(error)
+    reason = reason or _KINDS.get(type(error), "")
     if (bound := _BOUND.search(error.strerror or "")) is not None:
         return message("{address}: {reason}", address=":".join(bound.groups()), reason=reason)
     return reason
@@ -213,7 +215,7 @@ def recognise(text: str, templates: Iterable[str]) -> str:
         if found is not None:
             values = {name: recognise(value, templates) for name, value in found.groupdict().items()}
             return Message(one, values)
-    known = _describe_foreign_text(text)
+    known = describe_text(text)
     return known if isinstance(known, Message) else Message(escape(text), {})
 
 
@@ -225,7 +227,7 @@ def _compile_template(text: str) -> re.Pattern[str]:
 
 
 def join(separator: str, texts: Iterable[str]) -> Message:
-    """Return texts as one. Those that are messages are translated with it."""
+    """Return texts as one. Those that are messages are translated with it, and so is `; ` between them."""
     values = {f"text{number}": text for number, text in enumerate(texts)}
     return Message(escape(separator).join(f"{{{name}}}" for name in values), values)
 
@@ -245,7 +247,10 @@ def translate(text: str, language: Language) -> str:
     values = {
         name: translate(value, language) if isinstance(value, Message) else value for name, value in text.values.items()
     }
-    return catalogue.gettext(text.template).format_map(values)  # of texts with a plural it finds the first form
+    found = catalogue.gettext(text.template)
+    if found == text.template:  # it may have a plural, of which not every Python 3.11 finds the first form above
+        found = catalogue.ngettext(text.template, text.template, 1)
+    return found.replace("}; {", f"}}{catalogue.gettext('; ')}{{").format_map(values)
 
 
 _SYSTEM_ERRORS: Final = {
@@ -284,6 +289,12 @@ _SYSTEM_ERRORS: Final = {
     errno.EXDEV: message("Invalid cross-device link"),
 }
 """What the system means by an error, by errno."""
+_KINDS: Final = {
+    TimeoutError: message("it took too long"),
+    ConnectionResetError: _SYSTEM_ERRORS[errno.ECONNRESET],
+    BrokenPipeError: _SYSTEM_ERRORS[errno.EPIPE],
+}
+"""Errors that asyncio raises without a number and a text."""
 _NAME_ERRORS: Final = {
     socket.EAI_NONAME: message("Name or service not known"),
     socket.EAI_AGAIN: message("Temporary failure in name resolution"),
@@ -362,14 +373,14 @@ _AT_END: Final = " (at end of document)"
 _NAME_MISMATCH: Final = re.compile(r"(?:Hostname|IP address) mismatch, certificate is not valid for '(?P<name>.*)'\.?")
 
 
-_directories: Final = [Path(__file__).parent / "locale"]
+CATALOGUE_FOLDERS: Final = [Path(__file__).parent / "locale"]
 """Where catalogues are: a folder of each package that has some."""
 
 
 def add_catalogues(directory: Path) -> None:
     """Let `translate` use the catalogues of a package, too: its folder `locale`."""
-    if directory not in _directories:
-        _directories.append(directory)
+    if directory not in CATALOGUE_FOLDERS:
+        CATALOGUE_FOLDERS.append(directory)
         load_catalogue.cache_clear()
 
 
@@ -377,7 +388,7 @@ def add_catalogues(directory: Path) -> None:
 def load_catalogue(language: Language) -> gettext.NullTranslations:
     """Return the catalogues of all packages as one. One that is missing or damaged leaves its texts in English."""
     found = gettext.NullTranslations()
-    for directory in _directories:
+    for directory in CATALOGUE_FOLDERS:
         for file in sorted((directory / language / "LC_MESSAGES").glob("*.mo")):
             try:
                 with file.open("rb") as stream:

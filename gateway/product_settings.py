@@ -26,7 +26,7 @@ class ProductSettings(BaseModel):
     timezone: str = ""
     watch: str = ""
     vendor_path: str = "/saas/getProductList"
-    vendor_addresses: list[str] = []
+    vendor_addresses: list[str] = Field(default=[], examples=[["192.168.1.0/24"]])
     vendor_token: str = Field(default="", repr=False)
 
     @field_validator("timezone")

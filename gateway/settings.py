@@ -3,7 +3,6 @@
 `gateway.toml` beside this file documents each setting; a test holds it complete.
 """
 
-import json
 import os
 import re
 import tomllib
@@ -18,6 +17,7 @@ from firmware_tools.language import join, message
 from gateway.errors import SettingsError
 from gateway.fleet_settings import FleetSettings
 from gateway.label_settings import LabelSettings
+from gateway.list_settings import parse_list
 from gateway.product_settings import ProductSettings
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
@@ -59,7 +59,7 @@ Method = Literal["broadcast", "mdns", "sweep"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ServerSettings(_Section):
@@ -71,8 +71,8 @@ class ServerSettings(_Section):
     tls_certificate: str = ""
     tls_private_key: str = ""
     allow_plain_http: bool = True
-    cors_origins: list[str] = []
-    hosts: list[str] = []
+    cors_origins: list[str] = Field(default=[], examples=[["https://till.example"]])
+    hosts: list[str] = Field(default=[], examples=[["gateway.example"]])
     pos_deletes_products: bool = False
 
     @field_validator("hosts")
@@ -164,7 +164,7 @@ class VideoSettings(_Section):
     """Pictures of cameras."""
 
     max_streams: int = Field(default=2, ge=0, le=16)
-    cloud_hosts: list[str] = []
+    cloud_hosts: list[str] = Field(default=[], examples=[["video.example"]])
 
     @field_validator("cloud_hosts")
     @classmethod
@@ -176,8 +176,8 @@ class DiscoverySettings(_Section):
     """How cameras are found."""
 
     methods: list[Method] = ["broadcast", "mdns", "sweep"]
-    interfaces: list[str] = []
-    addresses: list[str] = []
+    interfaces: list[str] = Field(default=[], examples=[["eth0"]])
+    addresses: list[str] = Field(default=[], examples=[["192.168.1.20"]])
     interval_s: float = Field(default=60, ge=0)
     broadcast_port: int = Field(default=10001, ge=1, le=65535)
 
@@ -359,19 +359,11 @@ def _apply_environment(document: dict[str, Any]) -> None:
         known = sections.get(section)
         if not (isinstance(known, type) and issubclass(known, BaseModel) and key in known.model_fields):
             raise SettingsError(message("the environment: {variable} is not a setting", variable=variable))
-        value = _parse_list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
+        field = known.model_fields[key]
+        value = parse_list(variable, text, field) if get_origin(field.annotation) is list else text
         table = document.setdefault(section, {})
         if isinstance(table, dict):  # else the check of the document fails
             table[key] = value
-
-
-def _parse_list(variable: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as exc:
-        expected = message('must be a JSON array such as ["eth0"]: {reason}', reason=exc)
-        what = message("the environment: {variable} {expected}", variable=variable, expected=expected)
-        raise SettingsError(what) from exc
 
 
 def read_secret_files(settings: Settings, where: str) -> Settings:
@@ -393,5 +385,5 @@ def describe_errors(error: ValidationError) -> str:
         key = ".".join(str(part) for part in one["loc"])
         is_unknown = one["type"] == "extra_forbidden"
         reason = message("is not a setting") if is_unknown else describe_validation_error(one)
-        reasons.append(message("{key}: {reason}", key=key, reason=reason))
+        reasons.append(message("{key}: {reason}", key=key, reason=reason) if key else reason)
     return join("; ", reasons)

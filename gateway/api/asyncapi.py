@@ -11,6 +11,7 @@ from gateway.api.event_schemas import OTHER_EVENT, build_event_schemas, event_na
 from gateway.api.model_schemas import Schema, build_schemas, refer
 from gateway.fleet import documents, subjects
 from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID
+from gateway.fleet.day_flow import ACCOUNT, FINAL_TO
 from gateway.protocol.event_type import EVENT_TYPES
 from gateway.protocol.vendor_events import VendorEvent
 
@@ -25,7 +26,9 @@ _DESCRIPTION: Final = """\
 What the gateways of a chain's shops and its head office tell each other over NATS. The operations are those of a \
 shop's gateway; whoever reads at the head office gets what it sends.
 
-A reader that misses nothing has a durable consumer of a stream: the servers remember its place. A message can come \
+A reader that misses nothing has a durable consumer of the stream `events`, which the head office makes: the servers \
+remember its place, and send to a subject of its own. It reads the latest message of another stream by direct get; \
+only a reader by MQTT listens to the subjects themselves. A message can come \
 twice, since an acknowledgement can be lost. A reader knows it by the header `Nats-Msg-Id`, or by shop and `id`. \
 Readers ignore members and types that they do not know."""
 
@@ -129,7 +132,7 @@ def list_channels() -> list[Channel]:
             f"What a shop says of itself, when it has changed. {_BUCKET}",
             ["ReportedState"],
             ("send",),
-            f"KV_{subjects.REPORTED}",
+            subjects.bucket_stream(subjects.REPORTED),
         ),
         Channel(
             "reportedFindings",
@@ -137,7 +140,7 @@ def list_channels() -> list[Channel]:
             f"What the doctor of a shop finds, when it has changed. {_BUCKET}",
             ["FindingsReport"],
             ("send",),
-            f"KV_{subjects.REPORTED}",
+            subjects.bucket_stream(subjects.REPORTED),
         ),
         Channel(
             "reportedDesired",
@@ -145,7 +148,7 @@ def list_channels() -> list[Channel]:
             f"What became of the desired state in a shop. {_BUCKET}",
             ["DesiredReport"],
             ("send",),
-            f"KV_{subjects.REPORTED}",
+            subjects.bucket_stream(subjects.REPORTED),
         ),
         *(
             Channel(
@@ -154,7 +157,7 @@ def list_channels() -> list[Channel]:
                 f"What the head office wants of {whose}. Of chain, groups and shop the narrower one wins. {_BUCKET}",
                 ["DesiredState"],
                 ("receive",),
-                f"KV_{subjects.DESIRED}",
+                subjects.bucket_stream(subjects.DESIRED),
             )
             for name, (key, whose) in wanted.items()
         ),
@@ -259,6 +262,7 @@ def _build_messages() -> dict[str, Any]:
         if model is not documents.SkippedEvent:
             title = (model.__doc__ or "").partition("\n")[0].removesuffix(".")
             messages[name] = {"name": name, "title": title, "payload": refer(name)}
+    messages[documents.DayFlow.__name__]["headers"] = refer("FlowHeaders")
     return messages
 
 
@@ -278,13 +282,29 @@ def _build_all_schemas() -> dict[str, Schema]:
                 MESSAGE_ID: {
                     "type": "string",
                     "description": "The shop, `/` and the `id` of the event. A message that comes again has the same.",
-                    "examples": ["shop-17/5f3a9c-1042"],
+                    "examples": ["shop-17/5f3a9c70b2d84e16-1042"],
                 },
                 COMPLETE_TO: {
                     "type": "string",
                     "description": "A number: when the message was sent, the stream had every event of this shop up "
                     "to it.",
                     "examples": ["1040"],
+                },
+            },
+        },
+        "FlowHeaders": {
+            "type": "object",
+            "required": [FINAL_TO, ACCOUNT],
+            "properties": {
+                FINAL_TO: {
+                    "type": "string",
+                    "description": "Up to this day the stream has every final one of this shop; empty if it has none.",
+                    "examples": ["2025-11-20"],
+                },
+                ACCOUNT: {
+                    "type": "string",
+                    "description": "A digest of the shop of the vendor's cloud whose numbers they are.",
+                    "examples": ["9f86d081884c7d659a2feaa0c55ad015"],
                 },
             },
         },

@@ -1,11 +1,13 @@
 """Records in the audit log what a request changed: one place for all routes and all pages."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from gateway.app import Gateway
 from gateway.audit.change import NewChange, Via
+
+if TYPE_CHECKING:  # the head office serves routes, too, and has no gateway
+    from gateway.app import Gateway
 
 _OBJECT: Final = web.RequestKey("change_object", str)
 _UNDONE: Final = web.RequestKey("change_undone", bool)
@@ -21,8 +23,13 @@ def mark_unchanged(request: web.Request) -> None:
     request[_UNDONE] = True
 
 
+def has_changed(request: web.Request, response: web.StreamResponse) -> bool:
+    """Tell whether a request has changed anything, by its response and by what its handler said."""
+    return response.status < 400 and _UNDONE not in request
+
+
 async def record_change(
-    gateway: Gateway,
+    gateway: "Gateway",
     request: web.Request,
     response: web.StreamResponse,
     *,
@@ -32,7 +39,7 @@ async def record_change(
     only_named: bool = False,
 ) -> None:
     """Record what a request changed, if it succeeded; with `only_named`, if the handler said what it changes."""
-    if response.status >= 400 or _UNDONE in request or (only_named and _OBJECT not in request):
+    if not has_changed(request, response) or (only_named and _OBJECT not in request):
         return
     named = request.get(_OBJECT) or ", ".join(request.match_info.values())
     await gateway.audit.add(NewChange(who, via, action, named))

@@ -31,7 +31,7 @@ _MEMBERS: Final[Mapping[str, Schema]] = {
     "id": {
         "type": "string",
         "description": "Names the event; a reader resumes after it.",
-        "examples": ["5f3a9c-1042"],
+        "examples": ["5f3a9c70b2d84e16-1042"],
     },
     "time": {"type": "string", "format": "date-time", "description": "When it happened."},
     "type": {"type": "string", "description": "What happened."},
@@ -59,7 +59,7 @@ _OTHER_SCHEMAS: Final[Mapping[str, Schema]] = {
             "next": {
                 "type": "string",
                 "description": "The `after` of the next page, also of one that has no events yet.",
-                "examples": ["5f3a9c-1042"],
+                "examples": ["5f3a9c70b2d84e16-1042"],
             },
             "notice": refer("ResumeNotice")
             | {"description": "Why events may be missing or come again; only there if they do."},

@@ -9,13 +9,14 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from firmware_tools.language import message
 from gateway import __version__
 from gateway.app import Gateway
 from gateway.errors import Conflict, StateError
 from gateway.fleet import commands
+from gateway.fleet.command_results import SupportBundleResult, TokenRevokeResult, UpdateResult
 from gateway.fleet.documents import ReportedFinding
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -82,7 +83,7 @@ class FleetActions:
                 return await release_held(gateway, ReleaseBody(to_current=arguments.to_current))
             case commands.TokenRevokeArguments():
                 await gateway.tokens.revoke(arguments.name)
-                return {"revoked": arguments.name}
+                return TokenRevokeResult(revoked=arguments.name).model_dump()
             case commands.UpdateArguments():
                 return await self._update()
         raise TypeError(f"no action for {type(arguments).__name__}")
@@ -102,11 +103,12 @@ class FleetActions:
                     size=len(content),
                 )
             )
-        return {
-            "file": file.name,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "base64": base64.b64encode(content).decode(),
-        }
+        result = SupportBundleResult(
+            file=file.name,
+            sha256=hashlib.sha256(content).hexdigest(),
+            base64=base64.b64encode(content).decode(),
+        )
+        return result.model_dump()
 
     async def _update(self) -> dict[str, Any]:
         link = self._gateway.fleet_link
@@ -124,7 +126,8 @@ class FleetActions:
                     reason=answer.reason,
                 )
                 raise Conflict(text)
-        return {"runs": __version__, "wanted": version, "outcome": answer.outcome, "reason": answer.reason}
+        outcome: Literal["applied", "pending"] = "applied" if answer.outcome == "applied" else "pending"
+        return UpdateResult(runs=__version__, wanted=version, outcome=outcome, reason=answer.reason).model_dump()
 
     async def _call_camera(self, arguments: commands.CameraCallArguments) -> dict[str, Any]:
         endpoint = CATALOGUE.get("camera", arguments.endpoint)

@@ -26,12 +26,12 @@ from gateway.api.auth import token_authenticator
 from gateway.api.readings import try_read
 from gateway.api.route import DeclaredResponse, RequestContext, Route
 from gateway.api.stream import STREAM
-from gateway.app import Gateway
 from gateway.labels.label_health_table import PROBLEM_KINDS, LabelHealth, find_health
 from gateway.outbox.model import Stats
 from gateway.runtime.metrics import BUCKETS_S, Metrics
 
 if TYPE_CHECKING:
+    from gateway.app import Gateway  # the head office has metrics, too, and no gateway
     from gateway.fleet.link import LinkStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,7 +83,7 @@ class _Counts(Collector):
 class _State(Collector):
     """The present state as metrics; made for one response. What cannot be read is left out."""
 
-    def __init__(self, gateway: Gateway, outbox: Stats | None, readers: int, labels: LabelHealth | None) -> None:
+    def __init__(self, gateway: "Gateway", outbox: Stats | None, readers: int, labels: LabelHealth | None) -> None:
         self._gateway = gateway
         self._outbox = outbox
         self._readers = readers

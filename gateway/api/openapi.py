@@ -44,7 +44,7 @@ _EVENT_DELIVERY = {
             "example": example,
         }
         for name, description, example in (
-            ("webhook-id", "The id of the event, the same for each attempt.", "5f3a9c-1042"),
+            ("webhook-id", "The id of the event, the same for each attempt.", "5f3a9c70b2d84e16-1042"),
             (
                 "webhook-timestamp",
                 "When it was sent, in Unix seconds. A till refuses what is more than minutes old.",

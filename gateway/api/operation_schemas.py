@@ -89,6 +89,7 @@ def describe_route(route: DeclaredRoute[Any], access: str, tag: str = OWN_TAG) -
     ]
     if route.query is not None:
         parameters += describe_query(route.query)
+    parameters += [dict(one) for one in route.headers]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:

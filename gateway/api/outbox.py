@@ -18,6 +18,7 @@ from gateway.api.bodies import (
     read_body,
     read_object,
 )
+from gateway.api.idempotency import parse_idempotency_key
 from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -35,8 +36,6 @@ DEFAULT_WAIT_S: Final = 2.0
 """How long a caller waits for the cloud, unless it says."""
 MAX_WAIT_S: Final = 30.0
 """How long a caller can wait for the cloud."""
-MAX_KEY_LENGTH: Final = 255
-"""How many characters an idempotency key may have."""
 
 _WAIT_PREFERENCE: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9}(?:\.\d{1,3})?)\"?", re.IGNORECASE)
 _OUTBOX_ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
@@ -52,7 +51,7 @@ async def queue_call(context: RequestContext, call: Call) -> web.Response:
     gateway.outbox_worker.start()
     wait_s, preferred = _parse_wait(context.request)
     status = await gateway.outbox.submit(
-        call, token=context.token, idempotency_key=_parse_idempotency_key(context.request), wait_s=wait_s
+        call, token=context.token, idempotency_key=parse_idempotency_key(context.request), wait_s=wait_s
     )
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if preferred else {}
     if status.is_repeat:
@@ -102,20 +101,6 @@ def _parse_wait(request: web.Request) -> tuple[float, bool]:
             if match := _WAIT_PREFERENCE.fullmatch(preference.partition(";")[0].strip()):
                 return min(float(match[1]), MAX_WAIT_S), True
     return DEFAULT_WAIT_S, False
-
-
-def _parse_idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        raise InvalidRequest(
-            [
-                FieldError(
-                    "Idempotency-Key",
-                    message("must have 1 to {max_key_length} printable characters", max_key_length=MAX_KEY_LENGTH),
-                )
-            ]
-        )
-    return key
 
 
 class ItemsQuery(Query):

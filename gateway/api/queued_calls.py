@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.api.outbox import DEFAULT_WAIT_S, MAX_KEY_LENGTH, MAX_WAIT_S
+from gateway.api.idempotency import MAX_KEY_LENGTH
+from gateway.api.outbox import DEFAULT_WAIT_S, MAX_WAIT_S
 from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.route import DeclaredResponse
 from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem, VendorRefused

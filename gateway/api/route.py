@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from aiohttp import web
 
@@ -19,7 +19,6 @@ from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, des
 from gateway.api.scopes import SCOPES, require_scope
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
-from gateway.app import Gateway
 from gateway.audit.change import Via
 from gateway.errors import Problem, StateError
 from gateway.protocol import json_text
@@ -27,6 +26,9 @@ from gateway.protocol.endpoint import Scope
 from gateway.runtime.changes_under_way import ChangesUnderWay
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.logs.request import begin_request
+
+if TYPE_CHECKING:  # the head office serves routes, too, and has no gateway
+    from gateway.app import Gateway
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """The header that names a request, in the request and in its response."""
@@ -42,7 +44,7 @@ _log = logging.getLogger(__name__)
 class RequestContext(NamedTuple):
     """An authenticated request."""
 
-    gateway: Gateway
+    gateway: "Gateway"
     """The gateway that handles it."""
     request: web.Request
     """The request as received."""
@@ -106,6 +108,8 @@ class DeclaredRoute(Generic[C]):
     """The successful responses by status."""
     query: type[Query] | None = None
     """The query parameters that it takes; the handler reads them."""
+    headers: tuple[Mapping[str, Any], ...] = ()
+    """The header parameters that it takes, as the OpenAPI document has them; the handler reads them."""
     form: type[RequestModel] | None = None
     """The form that it takes instead of JSON; the handler reads it."""
     any_query: bool = False
@@ -187,7 +191,7 @@ class Route(DeclaredRoute[RequestContext]):
     """Whether it responds whatever host a plain HTTP request names."""
 
     def bind(
-        self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
+        self, gateway: "Gateway", authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
     ) -> WebHandler:
         """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
         needed = "pos" if pos_suffices(self.pos_setting, gateway) else self.scope
@@ -209,7 +213,7 @@ class Route(DeclaredRoute[RequestContext]):
         return self.bind_to(make_context, record, budget, screen, needed=needed, scopes=SCOPES, changes=changes)
 
 
-def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:
+def pos_suffices(pos_setting: str, gateway: "Gateway") -> bool:
     """Tell whether a setting lets the scope `pos` suffice."""
     return bool(pos_setting) and getattr(gateway.settings.server, pos_setting) is True
 
@@ -252,7 +256,7 @@ def screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
     return handle
 
 
-def _accept_tickets(gateway: Gateway, authenticate: Authenticator) -> Authenticator:
+def _accept_tickets(gateway: "Gateway", authenticate: Authenticator) -> Authenticator:
     def authenticate_with_ticket(request: web.Request) -> Identity:
         if "ticket" not in request.query or "Authorization" in request.headers:
             return authenticate(request)

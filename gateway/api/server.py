@@ -22,7 +22,7 @@ from gateway.api.hosts import AcceptedHosts
 from gateway.api.lazy_routes import LazyRoutes
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
-from gateway.api.route import METHODS, Route, Screen, screen_first, trace_request
+from gateway.api.route import METHODS, Route, Screen, WebHandler, screen_first, trace_request
 from gateway.api.route_table import EAGER_ROUTES, LAZY_MODULES, load_routes
 from gateway.api.stream import STREAM, EventStream
 from gateway.api.tls import serve_certificate
@@ -32,8 +32,10 @@ from gateway.errors import Forbidden
 from gateway.runtime.readiness import Readiness
 from gateway.settings import ServerSettings
 
-AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], None]
-"""Adds the pages of the console to an application."""
+WrapUnrouted = Callable[[WebHandler], WebHandler]
+"""Makes pages of some responses to what no route takes."""
+AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], WrapUnrouted]
+"""Adds the pages of the console to an application; returns what its addresses without a page respond."""
 
 _PLAIN_HTTP_PATHS: Final = ("/healthz", "/authority", "/hooks/cameras/")
 """The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
@@ -109,9 +111,12 @@ def make_application(
             add_routes([make_route(gateway.settings.products)], router)
 
         app.router.register_resource(LazyRoutes(path, add_saas))
-    if rules is not None and add_pages is not None:
-        add_pages(app, gateway, budget, rules.screen)
-    unrouted = trace_request(respond_unrouted if rules is None else screen_first(rules.screen, respond_unrouted))
+    unrouted: WebHandler = respond_unrouted
+    if rules is not None:
+        if add_pages is not None:
+            unrouted = add_pages(app, gateway, budget, rules.screen)(unrouted)
+        unrouted = screen_first(rules.screen, unrouted)
+    unrouted = trace_request(unrouted)
     if rules is not None and rules.settings.cors_origins:
         allow_origins(app, rules.settings.cors_origins, METHODS, otherwise=unrouted)
     app.router.add_route("*", "/{path:.*}", unrouted)

@@ -8,6 +8,7 @@ and nobody waits for it.
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
@@ -41,6 +42,8 @@ _HEADERS: Final = {
     "X-Accel-Buffering": "no",
 }
 
+_log = logging.getLogger(__name__)
+
 
 class _Reader:
     """One reader."""
@@ -71,7 +74,7 @@ class _Reader:
     def enqueue(self, text: bytes) -> None:
         """Queue a text that cannot be written at once. A reader whose queue is full is dropped."""
         if self._queued_bytes > MAX_QUEUED_BYTES:
-            self.drop()
+            self.drop_for_silence()
         elif not self.ended:
             self._queue.append(text)
             self._queued_bytes += len(text)
@@ -98,6 +101,17 @@ class _Reader:
         self.end()
         if self._request.transport is not None:
             self._request.transport.abort()
+
+    def drop_for_silence(self) -> None:
+        """Break off a reader that does not read, and say so once."""
+        if not self.ended:
+            _log.warning(
+                "%s at %s does not read its event stream fast enough, and is disconnected: it goes on where it was "
+                "when it comes back",
+                self.token or "a local program",
+                self._request.remote or "the local socket",
+            )
+        self.drop()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -170,7 +184,9 @@ class EventStream:
             # Nothing else runs between the last look at the log and here: no event is missed or sent twice.
             with self._add_live(reader, event_filter):
                 await reader.write_queue()
-        except (ConnectionError, TimeoutError):
+        except TimeoutError:
+            reader.drop_for_silence()
+        except ConnectionError:
             reader.drop()
         finally:
             reader.end()

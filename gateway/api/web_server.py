@@ -25,11 +25,16 @@ RUNNER_OPTIONS: Final[dict[str, Any]] = {
 
 
 @contextlib.asynccontextmanager
-async def limit_connections(supervisor: Supervisor, limits: ConnectionLimits | None) -> AsyncIterator[Connections]:
-    """Yield what admits connections, and closes those that stay silent; without limits, the usual ones hold."""
+async def limit_connections(
+    supervisor: Supervisor, limits: ConnectionLimits | None, name: str = "connection limits"
+) -> AsyncIterator[Connections]:
+    """Yield what admits connections, and closes those that stay silent; without limits, the usual ones hold.
+
+    `name` is that of the service that closes them.
+    """
     connections = Connections(limits)
     interval_s = connections.limits.first_request_s / 4
-    service = supervisor.start_periodic("connection limits", connections.sweep, interval_s=interval_s)
+    service = supervisor.start_periodic(name, connections.sweep, interval_s=interval_s)
     try:
         yield connections
     finally:

@@ -12,7 +12,7 @@ from firmware_tools.language import describe_error, message
 from gateway.cameras.capture import make_file_name
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient, ApiError
-from gateway.cli.command import CommandContext, fail, with_api, write_file
+from gateway.cli.command import CommandContext, fail, with_api, write_file, writing_results
 from gateway.cli.encoding import print_json
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.cli.provisioning import cancel_on_interrupt, confirm_offline, follow, get_detail
@@ -318,7 +318,8 @@ async def snapshot(context: CommandContext, api: ApiClient, sn: str, file: Path)
     """Take a picture and write it to a file, as JPEG; - is standard output."""
     jpeg = await api.get_bytes(f"cameras/{sn}/snapshot")
     if str(file) == "-":
-        click.echo(jpeg, nl=False)
+        with writing_results():
+            click.echo(jpeg, nl=False)
         return
     try:
         await asyncio.to_thread(file.write_bytes, jpeg)

@@ -1,9 +1,11 @@
 """What all commands share: their context, the REST API, and how they end."""
 
 import asyncio
+import contextlib
 import functools
+import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, NoReturn, ParamSpec
@@ -16,10 +18,19 @@ from gateway.changed_settings import load_all_settings
 from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.cli.encoding import make_printable, print_json
 from gateway.cli.terminal import read_hidden_line, read_line
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Problem
 from gateway.settings import Settings, find_settings_file
 
 P = ParamSpec("P")
+
+
+class CommandFailed(SystemExit):
+    """A command has failed, and the reason is on standard error."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(1)
+        self.reason = reason
+        """Why, in one line."""
 
 
 @dataclass
@@ -32,6 +43,8 @@ class CommandContext:
     """Whether to print one JSON document instead of text."""
     no_input: bool
     """Whether never to prompt."""
+    has_answered: bool = False
+    """Whether a result was printed: then no failure is."""
 
     def settings(self, *, sets_aside: bool = False) -> Settings:
         """Read the settings; say so if those changed in the console do not count. Raises `SettingsError`.
@@ -44,11 +57,13 @@ class CommandContext:
         return loaded.settings
 
     def emit(self, document: Any, render: Callable[[Any], object]) -> None:
-        """Print a result: as JSON with `--json`, else by `render`."""
-        if self.json:
-            print_json(document)
-        else:
-            render(document)
+        """Print a result: as JSON with `--json`, else by `render`. Fails if it cannot be written."""
+        self.has_answered = True
+        with writing_results():
+            if self.json:
+                print_json(document)
+            else:
+                render(document)
 
     @property
     def can_prompt(self) -> bool:
@@ -91,10 +106,34 @@ class CommandContext:
         return line
 
 
+async def confirm_end(context: CommandContext, warning: str, *, is_given: bool) -> None:
+    """Ask before something is ended that cannot be had back, unless its `--yes` was given; end the command if not."""
+    if is_given:
+        return
+    if not context.can_prompt:
+        fail(message("{warning} Use --yes to confirm", warning=warning))
+    if not await context.confirm(message("{warning} Go on?", warning=warning)):
+        fail(message("nothing was changed"))
+
+
+@contextlib.contextmanager
+def writing_results() -> Iterator[None]:
+    """Write to standard output in the block. Ends the command with status 1 if that is closed, or cannot be written."""
+    try:
+        yield
+    except OSError as exc:
+        with contextlib.suppress(OSError, ValueError):  # else Python tries to write what is left when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(exc, BrokenPipeError):  # the reader has what it wants
+            sys.exit(1)
+        fail(message("standard output cannot be written: {reason}", reason=describe_error(exc)))
+
+
 def fail(reason: str) -> NoReturn:
     """Print the reason in one line to standard error, and exit with status 1."""
-    click.echo(f"sunmi-gateway: {make_printable(' '.join(localize(reason).split()))}", err=True)
-    sys.exit(1)
+    line = make_printable(" ".join(localize(reason).split()))
+    click.echo(f"sunmi-gateway: {line}", err=True)
+    raise CommandFailed(line)
 
 
 async def _read_line() -> str:
@@ -156,8 +195,13 @@ def run_command(context: CommandContext, work: Coroutine[Any, Any, None]) -> Non
     try:
         asyncio.run(work)
     except ApiError as exc:
-        if context.json:
-            print_json(exc.document)
+        if context.json and not context.has_answered:
+            context.emit(exc.document, print_json)
+        fail(describe_error(exc))
+    except Problem as exc:
+        if context.json and not context.has_answered:
+            known = {"title": exc.title, "status": exc.status, "detail": exc.detail, "code": exc.code}
+            context.emit(known | dict(exc.members), print_json)
         fail(describe_error(exc))
     except GatewayError as exc:
         fail(describe_error(exc))

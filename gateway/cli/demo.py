@@ -19,8 +19,9 @@ from gateway.app import Gateway
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import control_faults
+from gateway.cli.interrupt import stop_signal
 from gateway.cli.output import messages
-from gateway.cli.run import port_of, stop_signal
+from gateway.cli.run import port_of
 from gateway.cli.simulator_files import write_settings
 from gateway.console.site import add_console
 from gateway.errors import GatewayError

@@ -72,7 +72,7 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
             what = message("a gateway runs") if held else message("no gateway runs on this state directory now")
             gateway = Finding("ok" if held else "skipped", what, str(settings.state_directory))
     except (GatewayError, ApiError, TimeoutError) as exc:
-        reason = describe_error(exc) or message("it took too long")
+        reason = describe_error(exc)
         what, advice = (
             message("no gateway can start with these settings"),
             message("correct it, then run the doctor again"),

@@ -7,9 +7,10 @@ import click
 from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.client import connect_api
-from gateway.cli.command import CommandContext, fail, run_command
-from gateway.cli.output import print_line, print_members
-from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE, refuse_root
+from gateway.cli.command import CommandContext, confirm_end, fail, run_command
+from gateway.cli.output import localize_reported, print_line, print_members
+from gateway.membership import JOIN_SERVICE, LINK_SERVICE
+from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE, StateDirectory, refuse_root
 
 _RESTART = message("Restart the gateway, so that it counts: sudo systemctl restart sunmi-gateway")
 _NOT_YET = message("the gateway that runs does not know the chain yet: sudo systemctl restart sunmi-gateway")
@@ -22,9 +23,9 @@ def fleet() -> None:
 
 
 @fleet.command()
-@click.argument("code")
+@click.argument("code", nargs=-1, required=True, metavar="CODE")
 @click.pass_obj
-def join(context: CommandContext, code: str) -> None:
+def join(context: CommandContext, code: tuple[str, ...]) -> None:
     """Join a chain with the CODE that its head office has made for this shop.
 
     It makes the shop's key here, and stores what it gets in the state directory. If the connection breaks, run it
@@ -32,12 +33,12 @@ def join(context: CommandContext, code: str) -> None:
     """
 
     async def work() -> None:
-        from gateway.fleet.join import forget_key, join_chain
+        from gateway.fleet.join import JoinRefused, finish_join, is_used, join_chain
         from gateway.fleet.join_code import JoinCode
         from gateway.membership import save_membership
 
         try:
-            parsed = JoinCode.parse(code)
+            parsed = JoinCode.parse(" ".join(code))
         except ValueError as exc:
             raise click.UsageError(localize(message("CODE: {reason}", reason=exc))) from exc
         settings = context.settings()
@@ -60,32 +61,67 @@ def join(context: CommandContext, code: str) -> None:
                     other=parsed.shop,
                 )
             )
-        membership = await join_chain(parsed, directory)
+        if settings.fleet.servers and is_used(parsed, directory):
+            finish_join(parsed, directory)  # a crash may have come before that
+            document = {"shop": parsed.shop, "servers": settings.fleet.servers}
+            context.emit(document, lambda _: _show_joined_before(parsed.shop))
+            return
+        try:
+            membership = await join_chain(parsed, directory)
+        except JoinRefused as exc:
+            if not settings.fleet.servers:
+                raise
+            fail(
+                message(
+                    "this gateway is {shop} of its chain already, and stays so: `sunmi-gateway fleet status` says "
+                    "whether it is connected. The code was not taken: {reason}",
+                    shop=parsed.shop,
+                    reason=exc,
+                )
+            )
         save_membership(directory, membership)
-        forget_key(parsed, directory)
-        (directory / JOIN_CODE_FILE).unlink(missing_ok=True)  # one from the boot partition that did not work
+        finish_join(parsed, directory)
         document = {"shop": membership.shop, "servers": membership.servers}
-        context.emit(document, lambda _: _show_joined(membership.shop))
+        context.emit(document, lambda _: _show_joined(membership.shop, people=settings.fleet.people))
 
     run_command(context, work())
 
 
-def _show_joined(shop: str) -> None:
+def _show_joined(shop: str, *, people: bool) -> None:
     print_line(message("This gateway belongs to its chain now, as {shop}.", shop=shop))
+    if people:  # it may have been set for another chain
+        print_line(message("The head office gets events about people, too: [fleet] people in the settings says so."))
     print_line(_RESTART)
 
 
+def _show_joined_before(shop: str) -> None:
+    print_line(
+        message(
+            "This gateway is {shop} of its chain already, by this code: there is nothing to do. `sunmi-gateway fleet "
+            "status` says whether it is connected.",
+            shop=shop,
+        )
+    )
+
+
 @fleet.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def leave(context: CommandContext) -> None:
+def leave(context: CommandContext, yes: bool) -> None:
     """Forget the chain. The head office ends the shop itself: sunmi-gateway office retire."""
 
     async def work() -> None:
         from gateway.membership import delete_membership
 
-        directory = context.settings().state_directory
+        settings = context.settings()
+        directory = settings.state_directory
         if not (directory / MEMBERSHIP_FILE).exists():
             fail(message("this gateway has joined no chain with `sunmi-gateway fleet join`"))
+        warning = message(
+            "This gateway forgets its chain, in which it is {shop}: it needs a new join code to come back.",
+            shop=settings.fleet.shop,
+        )
+        await confirm_end(context, warning, is_given=yes)
         delete_membership(directory)
         context.emit({"left": True}, _show_left)
 
@@ -104,31 +140,49 @@ def status(context: CommandContext) -> None:
 
     async def work() -> None:
         settings = context.settings()
+        directory = settings.state_directory
         document: dict[str, Any] = {
             "shop": settings.fleet.shop or None,
             "servers": settings.fleet.servers,
             "link": None,
             "reason": None,
+            "pending_join": None,
         }
-        if settings.fleet.servers:
-            async with connect_api(settings) as api:
-                report = await api.get("status") if api.running else {"services": [], "fleet": None}
-            for one in report["services"]:
-                if one["name"] == "head office link":
-                    is_failing = one["state"] == "failing"
-                    document |= {"link": one["state"], "reason": one["last_failure"] if is_failing else None}
+        has_code = (directory / JOIN_CODE_FILE).exists()
+        if settings.fleet.servers or has_code:
+            report: dict[str, Any] = {"services": [], "fleet": None}
+            if is_running := StateDirectory.is_held(directory):
+                async with connect_api(settings) as api:
+                    report = await api.get("status")
+            services = {one["name"]: one for one in report["services"]}
+            unknown = localize(_NOT_YET if is_running else _NOT_RUNNING)
+            if settings.fleet.servers:
+                link = services.get(LINK_SERVICE)
+                document |= {"link": link and link["state"], "reason": _find_reason(link, None, unknown)}
+            if has_code:
+                trying = localize(message("it is being tried"))
+                document["pending_join"] = _find_reason(services.get(JOIN_SERVICE), trying, unknown)
             document |= report["fleet"] or {}
-            if document["link"] is None:
-                document["reason"] = localize(_NOT_YET if api.running else _NOT_RUNNING)
         context.emit(document, _show_status)
 
     run_command(context, work())
 
 
+def _find_reason(service: dict[str, Any] | None, works: str | None, unknown: str) -> str | None:
+    """Return why a service fails: `works` if it does not, and `unknown` if there is none."""
+    if service is None:
+        return unknown
+    return service["last_failure"] if service["state"] == "failing" else works
+
+
 def _show_status(document: dict[str, Any]) -> None:
-    if not document["servers"]:
+    if document["servers"]:
+        shown = {name: localize_reported(document[name] or "") for name in ("reason", "pending_join")}
+        print_members(document | shown | {"servers": ", ".join(document["servers"])})
+    elif document["pending_join"]:
+        reason = document["pending_join"]
+        print_line(message("This gateway has a join code, and has not joined its chain yet: {reason}", reason=reason))
+    else:
         print_line(
             message("This gateway belongs to no chain. With a code of a head office: sunmi-gateway fleet join CODE")
         )
-        return
-    print_members(document | {"servers": ", ".join(document["servers"])})

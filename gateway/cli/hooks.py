@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.client import ApiClient
-from gateway.cli.command import CommandContext, fail, with_api
+from gateway.cli.command import CommandContext, confirm_end, with_api
 from gateway.cli.output import print_members, print_message, print_table
 
 _COLUMNS = {
@@ -46,11 +45,7 @@ async def unhook(context: CommandContext, api: ApiClient, target: str, yes: bool
         "This ends the subscriptions of every other system of this account at {target}, too.",
         target=message("the cloud") if target == "cloud" else message("the camera {sn}", sn=target),
     )
-    if not yes:
-        if not context.can_prompt:
-            fail(message("{warning} Use --yes to confirm", warning=warning))
-        if not click.confirm(localize(message("{warning} Go on?", warning=warning)), err=True):
-            fail(message("nothing was changed"))
+    await confirm_end(context, warning, is_given=yes)
     _print_hook(context, await api.call("DELETE", _path(target)))
     print_message(message("the gateway subscribes again with `events hook`, or when it is restarted"))
 

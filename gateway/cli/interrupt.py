@@ -1,7 +1,8 @@
-"""Ctrl-C while a command follows what the gateway does."""
+"""What Ctrl-C and the service's stop signal do to a command that goes on."""
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator
 
 from gateway.cli.client import ApiClient, ApiError
@@ -17,3 +18,15 @@ async def stop_on_interrupt(api: ApiClient, path: str, text: str) -> AsyncIterat
         with contextlib.suppress(ApiError):
             await api.call("DELETE", path)
         fail(text)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C or the service's stop signal sets from now on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    return stop

@@ -4,14 +4,14 @@ import gc
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from firmware_tools.command_language import begin_command, localize_command
 from gateway import __version__
-from gateway.cli.command import CommandContext
-from gateway.cli.encoding import replace_unencodable
+from gateway.cli.command import CommandContext, CommandFailed, writing_results
+from gateway.cli.encoding import print_json, replace_unencodable
 from gateway.runtime import logs
 
 _COLLECTION_THRESHOLD: Final = 10_000
@@ -58,6 +58,24 @@ class _LazyGroup(click.Group):
         module, name = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"gateway.cli.{module}"), name)
         return localize_command(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. With `--json`, a failure that has printed nothing yet is a document, too."""
+        try:
+            return super().invoke(ctx)
+        except CommandFailed as exc:
+            _print_failure(ctx, exc.reason)
+            raise
+        except click.ClickException as exc:
+            _print_failure(ctx, exc.format_message())
+            raise
+
+
+def _print_failure(context: click.Context, reason: str) -> None:
+    has_answered = isinstance(context.obj, CommandContext) and context.obj.has_answered
+    if context.params["json"] and not has_answered:
+        with writing_results():
+            print_json({"detail": reason})
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

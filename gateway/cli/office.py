@@ -1,7 +1,8 @@
 """Commands of a chain's head office."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,10 +19,14 @@ from gateway.cli.office_run import run
 from gateway.cli.office_serve import serve
 from gateway.cli.office_shops import groups, shops, show
 from gateway.cli.office_update import update
-from gateway.cli.output import print_line
+from gateway.cli.output import print_line, print_message
 
 if TYPE_CHECKING:
     from gateway.office.chain_folder import ChainFolder
+    from gateway.office.revoked_members import RevokedMembers
+
+MAX_NAMED: Final = 20
+"""How many shops or readers a message names."""
 
 
 @click.group()
@@ -54,6 +59,12 @@ for _command in (
     metavar="NUMBER",
     help="How much each server stores at most; its disk has half as much again.  [default: 20]",
 )
+@click.option(
+    "--mqtt-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Where servers listen for readers by MQTT, as 8883.  [default: nowhere]",
+)
 @click.pass_obj
 def init(
     context: CommandContext,
@@ -63,6 +74,7 @@ def init(
     cluster_ports: str | None,
     join: str | None,
     storage_gb: int | None,
+    mqtt_port: int | None,
 ) -> None:
     """Make a chain's FOLDER with its keys and servers; when these run, make their streams.
 
@@ -72,9 +84,11 @@ def init(
 
     async def work() -> None:
         require_client_library()
-        from gateway.office.chain_folder import ChainFolder
+        from gateway.office.chain_folder import SERVERS, ChainFolder
         from gateway.office.office import Office
+        from gateway.office.revoked_members import list_revoked_members
         from gateway.office.set_up import set_up
+        from gateway.office.unlisted_shops import list_again
 
         values: dict[str, Any] = {
             "servers": _split(servers),
@@ -82,6 +96,7 @@ def init(
             "cluster_ports": _split(cluster_ports),
             "join": join,
             "storage_gb": storage_gb,
+            "mqtt_port": mqtt_port,
         }
         given = {key: value for key, value in values.items() if value}
         if not ChainFolder.is_chain(folder):
@@ -99,10 +114,23 @@ def init(
                     names=", ".join(f"--{key.replace('_', '-')}" for key in different),
                 )
             )
-        chain.write_servers()
+        is_changed = chain.write_servers()
+        if is_changed and not context.json:
+            print_message(
+                message(
+                    "server.conf has changed: copy it from {path} to each server, start the servers again one after "
+                    "the other, and run this once more",
+                    path=chain.path / SERVERS / "…",
+                )
+            )
         async with Office.connect(chain) as connected:
             touched = [*await set_up(connected)]
-        context.emit(_describe(chain) | {"streams": touched}, lambda _: _show_streams(touched))
+            revoked, listed = await list_revoked_members(connected), await list_again(connected)
+        context.emit(
+            _describe(chain)
+            | {"streams": touched, "servers_changed": is_changed, "listed": listed, "revoked": revoked._asdict()},
+            lambda _: _show_outcome(touched, listed, revoked, is_complete=not is_changed),
+        )
 
     run_command(context, work())
 
@@ -140,6 +168,8 @@ def _describe(chain: "ChainFolder") -> dict[str, Any]:
 
 
 def _show_start(chain: "ChainFolder") -> None:
+    from gateway.office.chain_folder import PLAN_FILE
+
     print_line(message("{path} was made. Keep it secret, and keep a copy: it is the chain.", path=chain.path))
     print_line("")
     print_line(message("1. Copy each of these folders to the machine of its server, and start the server in it:"))
@@ -152,10 +182,49 @@ def _show_start(chain: "ChainFolder") -> None:
     print_line("")
     print_line(message("2. When they run, make their streams:"))
     print_line(f"   sunmi-gateway office init {chain.path}")
+    print_line("")
+    print_line(message("3. Serve the pages and the address at which shops join, and enrol a shop:"))
+    print_line(f"   sunmi-gateway office serve --folder {chain.path}")
+    print_line(f"   sunmi-gateway office enrol SHOP --folder {chain.path}")
+    print_line(
+        message(
+            "   Shops join at {join}: if that is not the machine of `office serve`, change it in {path} first.",
+            join=chain.plan.join_address,
+            path=chain.path / PLAN_FILE,
+        )
+    )
 
 
-def _show_streams(touched: list[str]) -> None:
+def _show_outcome(touched: list[str], listed: list[str], revoked: "RevokedMembers", *, is_complete: bool) -> None:
     if touched:
         print_line(message("made or changed on the servers: {names}", names=", ".join(touched)))
-    else:
+    elif is_complete:
         print_line(message("the servers have everything already"))
+    if listed:
+        print_line(
+            message(
+                "connected, and on no list, since the servers have lost it: {names}. They are listed again; give them "
+                "their groups: `sunmi-gateway office groups add GROUP --shop SHOP`",
+                names=_write_names(listed),
+            )
+        )
+    if revoked.shops:
+        print_message(
+            message(
+                "revoked, but on the list of shops, since the servers were restored from an older backup: {names}. "
+                "Their gateways cannot connect: `sunmi-gateway office retire SHOP`, or `enrol SHOP --again`",
+                names=_write_names(revoked.shops),
+            )
+        )
+    if revoked.readers:
+        print_message(
+            message(
+                "revoked, but on the list of readers, since the servers were restored from an older backup: {names}. "
+                "They cannot connect: `sunmi-gateway office readers revoke NAME`",
+                names=_write_names(revoked.readers),
+            )
+        )
+
+
+def _write_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")

@@ -16,11 +16,12 @@ from firmware_tools.language import count_message, message
 from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext, fail
 from gateway.cli.office_folder import with_office
-from gateway.cli.office_targets import RolloutOptions, make_target, rollout_options, target_options, tell_shops
-from gateway.cli.output import print_message, print_table
+from gateway.cli.office_targets import RolloutOptions, confirm, make_target, rollout_options, target_options, tell_shops
+from gateway.cli.output import print_line, print_message, print_table
 
 if TYPE_CHECKING:
     from gateway.office.office import Office
+    from gateway.office.rollout_documents import RolloutTarget
 
 _MAX_SHOWN: Final = 10
 _PIECE_BYTES: Final = 1024 * 1024
@@ -46,16 +47,17 @@ async def set_settings(
 
     A setting of one shop wins over that of its group, and that over the one of all. Lists are JSON.
     """
-    from gateway.office.desired import parse_setting, setting_part
+    from gateway.fleet.part_names import SETTINGS, setting_part
+    from gateway.office.desired import parse_setting
 
     target = make_target(shops, groups, everyone=everyone)
     parts = {setting_part(name): parse_setting(name, text) for name, text in parse_pairs(settings).items()}
     title = ", ".join(settings)
-    await tell_shops(context, office, "settings", parts, target, RolloutOptions(**options), title=title)
+    await tell_shops(context, office, SETTINGS, parts, target, RolloutOptions(**options), title=title)
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="SECTION.KEY|products|templates.NAME|version…")
+@click.argument("names", nargs=-1, required=True, metavar="SECTION.KEY|products|templates.NAME|version|document…")
 @target_options
 @rollout_options
 @with_office
@@ -63,18 +65,80 @@ async def unset(
     context: CommandContext, office: "Office", /, *, names: Sequence[str], shops: Sequence[str],
     groups: Sequence[str], everyone: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Take back what is desired of shops: what is desired of wider groups of shops counts again, or their own."""
-    from gateway.office.desired import PRODUCTS, TEMPLATES, VERSION, setting_part
+    """Take back what is desired of shops: what is desired of wider groups of shops counts again, or their own.
+
+    `document` takes back everything at once, also from a document that is damaged.
+    """
+    from gateway.fleet.part_names import DOCUMENT, SETTINGS, find_part_kind, setting_part
 
     target = make_target(shops, groups, everyone=everyone)
-    for name in names:
-        if name not in (PRODUCTS, VERSION) and not all(name.partition(".")):
-            what = message("{name!r} is no SECTION.KEY, products, templates.NAME or version", name=name)
+    how = RolloutOptions(**options)
+    if DOCUMENT in names:
+        if len(names) > 1 or how.waves is not None:
+            raise click.UsageError(localize(message("give document alone, and without --waves")))
+        await _empty_documents(context, office, target, how)
+        return
+    kinds = {}
+    for given in names:
+        name = given.removeprefix(setting_part(""))  # so `office show` and pages write it
+        kind = find_part_kind(name) or SETTINGS
+        if kind == SETTINGS and not all(name.partition(".")):
+            what = message("{name!r} is no SECTION.KEY, products, templates.NAME, version or document", name=name)
             raise click.UsageError(localize(what))
-    is_kept = [name in (PRODUCTS, VERSION) or name.startswith(f"{TEMPLATES}.") for name in names]
-    parts = {name if kept else setting_part(name): None for name, kept in zip(names, is_kept, strict=True)}
+        kinds[setting_part(name) if kind == SETTINGS else name] = kind
+    first, *others = dict.fromkeys(kinds.values())
+    if others and how.waves is not None:
+        what = message("with --waves, name what is all of one kind: settings, products, templates or version")
+        raise click.UsageError(localize(what))
+    missing, keys = await _find_unset(office, list(kinds), target)
     title = message("without {names}", names=", ".join(names))
-    await tell_shops(context, office, "settings", parts, target, RolloutOptions(**options), title=title)
+    await tell_shops(context, office, first, dict.fromkeys(kinds), target, how, title=title)
+    if missing:
+        print_message(
+            message(
+                "{names} is not set in {documents}",
+                names=", ".join(part.removeprefix(f"{SETTINGS}.") for part in missing),
+                documents=", ".join(keys),
+            )
+        )
+
+
+async def _find_unset(
+    office: "Office", parts: Sequence[str], target: "RolloutTarget"
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return which parts no document of a target has, and the keys of these documents.
+
+    A setting that is set can be taken back though this version does not know it. Raises `InvalidRequest`, which names
+    each setting that is neither set nor known.
+    """
+    from gateway.desired_settings import find_push_refusal
+    from gateway.errors import FieldError, InvalidRequest
+    from gateway.fleet.part_names import SETTINGS
+    from gateway.office.desired import DesiredBucket, list_parts
+    from gateway.office.rollout_targets import list_scopes
+
+    keys = list_scopes(target)
+    documents = (await DesiredBucket(office).read(keys)).values()
+    present = {part for one in documents for part in list_parts(one.document)}
+    missing = [part for part in parts if part not in present]
+    names = [name for kind, _, name in (part.partition(".") for part in missing) if kind == SETTINGS]
+    faults = [FieldError(name, refusal) for name in names if (refusal := find_push_refusal(name)) is not None]
+    if faults:
+        raise InvalidRequest(faults)
+    return missing, keys
+
+
+async def _empty_documents(
+    context: CommandContext, office: "Office", target: "RolloutTarget", how: RolloutOptions
+) -> None:
+    from gateway.office.changes import empty_documents
+    from gateway.office.shops import load_shops
+
+    shops = await load_shops(office)
+    await confirm(context, shops, target, how)
+    emptied = await empty_documents(office, shops, target)
+    what = message("nothing is desired in {documents} any more", documents=", ".join(emptied))
+    context.emit({"documents": emptied}, lambda _: print_line(what))
 
 
 @click.group()
@@ -97,8 +161,8 @@ async def products(
 
     It is read here first. With a bad row nothing is sent.
     """
+    from gateway.fleet.part_names import PRODUCTS
     from gateway.office.content import ContentStore
-    from gateway.office.desired import PRODUCTS
 
     target = make_target(shops, groups, everyone=everyone)
     store = ContentStore(office)
@@ -108,7 +172,7 @@ async def products(
     wanted = {**reference.model_dump(mode="json"), "complete": not partial, "confirm": confirm}
     await store.remove_unused()
     await tell_shops(
-        context, office, "products", {PRODUCTS: wanted}, target, RolloutOptions(**options), title=file.name
+        context, office, PRODUCTS, {PRODUCTS: wanted}, target, RolloutOptions(**options), title=reference.name
     )
 
 
@@ -165,9 +229,9 @@ async def templates(
     groups: Sequence[str], everyone: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Push templates of shelf labels in TOML. They are checked here first, for every model that they name."""
+    from gateway.fleet.part_names import TEMPLATES, template_part
     from gateway.labels.template import MAX_TEMPLATE_BYTES, parse_template
     from gateway.office.content import ContentStore
-    from gateway.office.desired import template_part
 
     target = make_target(shops, groups, everyone=everyone)
     contents: dict[str, bytes] = {}
@@ -184,4 +248,4 @@ async def templates(
     }
     await store.remove_unused()
     title = ", ".join(names.values())
-    await tell_shops(context, office, "templates", parts, target, RolloutOptions(**options), title=title)
+    await tell_shops(context, office, TEMPLATES, parts, target, RolloutOptions(**options), title=title)

@@ -9,7 +9,7 @@ import segno
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
-from gateway.cli.command import CommandContext
+from gateway.cli.command import CommandContext, confirm_end
 from gateway.cli.office_folder import with_office
 from gateway.cli.output import print_line, print_message
 from gateway.fleet.subjects import SHOP_NAME
@@ -64,10 +64,10 @@ def _show_code(made: dict[str, Any]) -> None:
     print_line(made["code"])
     print_message(
         count_message(
-            "It is good once, for {count} day. In the shop: sunmi-gateway fleet join CODE. Or put it into the file on "
-            'the boot partition: join_code = "CODE"',
-            "It is good once, for {count} days. In the shop: sunmi-gateway fleet join CODE. Or put it into the file on "
-            'the boot partition: join_code = "CODE"',
+            "It is good once, for {count} day. In the shop: sunmi-gateway fleet join CODE. Or as a line of "
+            'sunmi-gateway.toml on the boot partition: join_code = "CODE"',
+            "It is good once, for {count} days. In the shop: sunmi-gateway fleet join CODE. Or as a line of "
+            'sunmi-gateway.toml on the boot partition: join_code = "CODE"',
             made["valid_days"],
         )
     )
@@ -77,10 +77,15 @@ def _show_code(made: dict[str, Any]) -> None:
 
 @click.command()
 @click.argument("shop", callback=_check_name)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @with_office
-async def retire(context: CommandContext, office: "Office", shop: str) -> None:
+async def retire(context: CommandContext, office: "Office", shop: str, yes: bool) -> None:
     """End a shop: its gateway is disconnected at once, and cannot connect any more. What it sent stays."""
     from gateway.office.enrolment import Enrolment
 
-    await Enrolment(office).retire(shop)
+    enrolment = Enrolment(office)
+    await enrolment.check(shop)
+    warning = message("{shop} is disconnected for good, and what is wanted of it is forgotten.", shop=shop)
+    await confirm_end(context, warning, is_given=yes)
+    await enrolment.retire(shop)
     context.emit({"shop": shop, "retired": True}, lambda _: print_line(message("{shop}: retired", shop=shop)))

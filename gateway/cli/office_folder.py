@@ -40,12 +40,10 @@ def with_office(
         async def work() -> None:
             require_client_library()
             from gateway.office.chain_folder import ChainFolder
-            from gateway.office.office import Office, translated
+            from gateway.office.office import Office
 
-            chain = ChainFolder.open(folder)
-            async with Office.connect(chain) as office:
-                with translated(chain):
-                    await command(context, office, *args, **kwargs)
+            async with Office.connect(ChainFolder.open(folder)) as office:
+                await command(context, office, *args, **kwargs)
 
         run_command(context, work())
 
@@ -57,4 +55,10 @@ def require_client_library() -> None:
     try:
         import nats.aio.client  # noqa: F401  only whether it is there
     except ImportError as exc:
-        fail(message("the head office needs nats-py: pip install 'sunmi-gateway[fleet]': {reason}", reason=exc))
+        fail(
+            message(
+                "the head office needs nats-py: install the Debian package, or run pip install '.[fleet]' in the "
+                "folder of the gateway's source: {reason}",
+                reason=exc,
+            )
+        )

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext
 from gateway.cli.office_folder import with_office
 from gateway.cli.office_targets import describe_rollout, follow
-from gateway.cli.output import print_line, print_message, print_table
+from gateway.cli.output import localize_reported, print_line, print_message, print_table
 
 if TYPE_CHECKING:
     from gateway.office.office import Office
@@ -24,6 +25,7 @@ _COLUMNS: Final = {
     message("TOLD"): "told",
     message("SHOPS"): "shops",
     message("FAILED"): "failed",
+    message("AS OF"): "counted_at",
     message("REASON"): "reason",
 }
 _SHOP_COLUMNS: Final = {
@@ -42,16 +44,22 @@ def rollouts() -> None:
 @rollouts.command("list")
 @with_office
 async def list_rollouts(context: CommandContext, office: "Office") -> None:
-    """List the roll-outs, the newest first."""
+    """List the roll-outs, the newest first. Failures are those that had been counted when it was advanced last."""
+    from gateway.office.outcome_texts import ROLLOUT_STATES
     from gateway.office.rollouts import RolloutStore
 
     found = [one.describe() for one in await RolloutStore(office).list_all()]
     nothing = message("there is no roll-out: `sunmi-gateway office set … --waves 1,10,100` begins one")
-    context.emit({"rollouts": found}, lambda _: print_table(map(_add_wave, found), _COLUMNS, empty=nothing))
-
-
-def _add_wave(rollout: dict[str, Any]) -> dict[str, Any]:
-    return {**rollout, "shown_wave": f"{rollout['wave'] + 1}/{len(rollout['waves'])}"}
+    rows = (
+        {
+            **one,
+            "state": localize(ROLLOUT_STATES[one["state"]]),
+            "shown_wave": f"{one['wave'] + 1}/{len(one['waves'])}",
+            "reason": localize_reported(one["reason"]),
+        }
+        for one in found
+    )
+    context.emit({"rollouts": found}, lambda _: print_table(rows, _COLUMNS, empty=nothing))
 
 
 @rollouts.command("show")
@@ -60,21 +68,30 @@ def _add_wave(rollout: dict[str, Any]) -> dict[str, Any]:
 async def show_rollout(context: CommandContext, office: "Office", *, rollout_id: str) -> None:
     """Show what became of a roll-out in each shop that it has reached, failures first."""
     from gateway.office.rollout_run import RolloutRun
-    from gateway.office.rollouts import RolloutStore
     from gateway.office.shops import ShopList
 
-    rollout, _ = await RolloutStore(office).get(rollout_id)
-    results = [one.model_dump() for one in await RolloutRun(office, ShopList(office), rollout_id).results()]
+    rollout, found = await RolloutRun(office, ShopList(office), rollout_id).look()
+    results = [one.model_dump() for one in found]
     document = {**rollout.describe(), "results": results}
     context.emit(document, lambda _: _print_rollout(describe_rollout(rollout), rollout.reason, results))
 
 
 def _print_rollout(state: str, reason: str, results: Sequence[dict[str, Any]]) -> None:
+    from gateway.office.outcome_texts import SHOP_OUTCOMES
+
     print_line(state)
     if reason:
-        print_line(reason)
+        print_line(localize_reported(reason))
     if results:
-        rows = [{**one, "wave": one["wave"] + 1} for one in results[:_MAX_SHOWN]]
+        rows = [
+            {
+                **one,
+                "wave": one["wave"] + 1,
+                "outcome": localize(SHOP_OUTCOMES[one["outcome"]]),
+                "reason": localize_reported(one["reason"]),
+            }
+            for one in results[:_MAX_SHOWN]
+        ]
         print_table(rows, _SHOP_COLUMNS)
     if len(results) > _MAX_SHOWN:
         print_message(message("there are {count} more: --json shows all", count=len(results) - _MAX_SHOWN))

@@ -1,5 +1,7 @@
 """The command that serves the head office's pages and API."""
 
+import contextlib
+import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,9 +10,10 @@ import click
 from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext
+from gateway.cli.interrupt import stop_signal
 from gateway.cli.office_folder import with_office
 from gateway.cli.output import print_message
-from gateway.cli.run import stop_signal
+from gateway.protocol.host_name import parse_host_names
 from gateway.runtime import logs
 
 if TYPE_CHECKING:
@@ -21,10 +24,30 @@ _SESSION: Final = "browser"
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
+def _check_host(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    """Return addresses and host names as certificates have them."""
+    return tuple(map(_write_host, value)) if isinstance(value, tuple) else _write_host(value)
+
+
+def _write_host(name: str) -> str:
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    try:
+        [host] = parse_host_names([name.encode("idna").decode()], example="office.example")
+    except ValueError as exc:
+        what = message(
+            "{name!r} is no address, and no host name such as office.example, without scheme and port", name=name
+        )
+        raise click.BadParameter(localize(what)) from exc
+    return host
+
+
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the pages are; 0.0.0.0 for every address.")
+@click.option("--host", default="127.0.0.1", show_default=True, callback=_check_host,
+              help="Where the pages are; 0.0.0.0 for every address.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Their port; 0 for any.")
-@click.option("--name", "names", multiple=True, metavar="HOST", help="A name by which people reach them; repeatable.")
+@click.option("--name", "names", multiple=True, metavar="HOST", callback=_check_host,
+              help="A name or address by which people reach them, in links and certificate; repeatable.")  # fmt: skip
 @click.option("--certificate", type=_FILE, help="An own certificate in PEM, instead of one of the chain's authority.")
 @click.option("--private-key", type=_FILE, help="Its key in PEM.")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="What to log.")

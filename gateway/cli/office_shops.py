@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import count_message, message
+from firmware_tools.language import count_message, join, message
 from gateway.cli.command import CommandContext
 from gateway.cli.office_folder import with_office
-from gateway.cli.output import print_line, print_members, print_message, print_table
+from gateway.cli.output import localize_reported, print_line, print_members, print_message, print_table
 
 if TYPE_CHECKING:
+    from gateway.fleet.documents import DesiredAnswer
     from gateway.office.office import Office
 
 _HEALTHS: Final = {
     "cloned": message("two gateways"),
     "trouble": message("trouble"),
+    "revoked": message("revoked"),
     "away": message("away"),
     "never_joined": message("not joined"),
     "ok": message("ok"),
@@ -60,15 +62,18 @@ async def shops(
 ) -> None:
     """List the shops, the worst first, or those with SEARCH in name, title, version or what does not work."""
     from gateway.office.shop_facts import ShopHealth
-    from gateway.office.shops import load_shops
+    from gateway.office.shops import load_shops, unknown_group
 
     known = await load_shops(office)
+    named = {group for facts in known if facts.record is not None for group in facts.record.groups}
+    if missing := [group for group in groups if group not in named]:
+        raise unknown_group(", ".join(missing))
     found = known.search(search, healths=[ShopHealth(state) for state in states], groups=groups)
     document = {
         "shops": [facts.describe() for facts in found[:limit]],
         "found": len(found),
         "counts": {health.value: count for health, count in known.counts().items()},
-        "servers": {"answered": known.servers, "expected": known.servers_expected},
+        "servers": known.describe_servers(),
     }
     context.emit(document, _print_shops)
     if len(found) > limit:
@@ -76,11 +81,18 @@ async def shops(
 
 
 def _print_shops(document: Mapping[str, Any]) -> None:
-    nothing = message("no shop is like that; `sunmi-gateway office enrol SHOP` adds one")
+    if any(document["counts"].values()):
+        nothing = message("no shop is like that; without SEARCH, --state and --group all are listed")
+    else:
+        nothing = message("the chain has no shop yet: `sunmi-gateway office enrol SHOP` adds one")
     print_table(map(_add_words, document["shops"]), _COLUMNS, empty=nothing)
     counts = ((localize(_HEALTHS[health]), count) for health, count in document["counts"].items() if count)
     print_message(", ".join(f"{words} {count}" for words, count in counts))
     servers = document["servers"]
+    for trouble in servers["troubles"]:
+        server, address, reason = trouble["server"], trouble["address"], trouble["reason"]
+        what = message("the server {server} at {address}: {reason}", server=server, address=address, reason=reason)
+        print_message(what)
     if servers["answered"] < servers["expected"]:
         print_message(
             message(
@@ -89,18 +101,20 @@ def _print_shops(document: Mapping[str, Any]) -> None:
                 expected=servers["expected"],
             )
         )
+    for text in servers["wrong_clocks"]:
+        print_message(text)
 
 
 def _add_words(shop: dict[str, Any]) -> dict[str, Any]:
     offline, cameras = shop["cameras_offline"], shop["cameras"]
-    troubles = [f"{one['name']}: {one['reason']}" for one in shop["troubles"]]
+    troubles = [f"{one['name']}: {localize_reported(one['reason'])}" for one in shop["troubles"]]
     if shop["cloned"]:
         troubles.insert(0, " ".join([shop["cloned"]["host"], *shop["cloned"]["addresses"]]))
     return {
         **shop,
         "state": localize(_HEALTHS[shop["health"]]),
         "shown_cameras": f"{cameras - offline}/{cameras}" if cameras else None,
-        "shown_reason": "; ".join(troubles[:3]),
+        "shown_reason": localize(join("; ", troubles[:3])),
     }
 
 
@@ -123,22 +137,33 @@ def _print_shop(document: Mapping[str, Any]) -> None:
     members = ("shop", "title", "groups", "state", "since", "heard_at", "version", "shown_cameras", "waiting")
     print_members({name.removeprefix("shown_"): shown[name] for name in members})
     for trouble in document["troubles"]:
-        print_line(f"{trouble['kind']} {trouble['name']}: {trouble['reason']}")
+        print_line(f"{trouble['kind']} {trouble['name']}: {localize_reported(trouble['reason'])}")
     reports = read_reports(document["reported"])
     for one in reports.findings:
         if one.advice:
-            print_line(f"  {one.check}: {one.advice}")
+            print_line(f"  {one.check}: {localize_reported(one.advice)}")
     answers = {} if reports.desired is None else reports.desired.answers
+    for key, one in document["desired"].items():
+        if one["document"] is None:
+            print_line(message("{key} is damaged: `sunmi-gateway office unset document` empties it", key=key))
     documents = {key: one["document"] or {} for key, one in document["desired"].items()}
     wanted = find_wanted(documents, document["groups"], shop_key(document["shop"]))
     rows = [
-        (answers[part].model_dump() if part in answers else {})
+        _describe_answer(answers.get(part))
         | ({"wanted": wanted[part].text, "key": wanted[part].key} if part in wanted else {})
         | {"part": part}
         for part in sorted({*answers, *wanted})
     ]
     if rows:
         print_table(rows, _PART_COLUMNS)
+
+
+def _describe_answer(answer: "DesiredAnswer | None") -> dict[str, str]:
+    from gateway.office.outcome_texts import DESIRED_OUTCOMES
+
+    if answer is None:
+        return {}
+    return {"outcome": localize(DESIRED_OUTCOMES[answer.outcome]), "reason": localize_reported(answer.reason)}
 
 
 @click.group()

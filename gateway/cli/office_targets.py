@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,12 +11,15 @@ import click
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
+from firmware_tools.rendered_text import recognise_rendered
 from gateway.cli.command import CommandContext, fail
 from gateway.cli.output import messages, print_line, print_message
+from gateway.cli.seconds import Seconds
 
 if TYPE_CHECKING:
+    from gateway.fleet.part_names import PartKind
     from gateway.office.office import Office
-    from gateway.office.rollout_documents import Rollout, RolloutKind, RolloutTarget
+    from gateway.office.rollout_documents import Rollout, RolloutTarget
     from gateway.office.shops import ShopList
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,7 +44,7 @@ def rollout_options(command: Command) -> Command:
         help="With --waves: the share of failures at which it stops.",
     )  # fmt: skip
     wait = click.option(
-        "--wait", "wait_s", type=click.FloatRange(0), default=900.0, show_default=True,
+        "--wait", "wait_s", type=Seconds(0), default=900.0, show_default=True,
         help="With --waves: for how long each wave is waited for, in seconds.",
     )  # fmt: skip
     yes = click.option("--yes", is_flag=True, help="Without --waves: tell many shops at once without a question.")
@@ -64,10 +68,13 @@ class RolloutOptions:
     def share(self) -> float:
         """The share of failures. Raises `click.UsageError`."""
         try:
-            return float(self.stop_at.removesuffix("%")) / 100
-        except ValueError as exc:
+            share = float(self.stop_at.removesuffix("%")) / 100
+        except ValueError:
+            share = math.nan
+        if not 0 <= share <= 1:
             what = message("--stop-at: {text!r} is no percentage, such as 5%", text=self.stop_at)
-            raise click.UsageError(localize(what)) from exc
+            raise click.UsageError(localize(what))
+        return share
 
 
 def make_target(shops: Sequence[str], groups: Sequence[str], *, everyone: bool) -> "RolloutTarget":
@@ -86,7 +93,7 @@ def make_target(shops: Sequence[str], groups: Sequence[str], *, everyone: bool) 
 async def tell_shops(
     context: CommandContext,
     office: "Office",
-    kind: "RolloutKind",
+    kind: "PartKind",
     parts: Mapping[str, Any],
     target: "RolloutTarget",
     options: RolloutOptions,
@@ -101,9 +108,12 @@ async def tell_shops(
     share = options.share
     shops = await load_shops(office)
     if options.waves is None:
-        await _confirm(context, shops, target, options)
+        await confirm(context, shops, target, options)
         outcome = await change_at_once(office, shops, parts, target)
-        context.emit(outcome, _print_told)
+        nothing = message("Nothing changes: that is what is desired already.")
+        if all(value is None for value in parts.values()):
+            nothing = message("Nothing changes.")
+        context.emit(outcome, lambda told: _print_told(told, nothing))
         return
     waves = [wave.strip() for wave in options.waves.split(",") if wave.strip()]
     rollout = await start_rollout(
@@ -114,6 +124,7 @@ async def tell_shops(
 
 async def follow(context: CommandContext, office: "Office", shops: "ShopList", rollout_id: str) -> None:
     """Advance a roll-out until there is nothing to do; exit with status 1 if it has not come to its end."""
+    from gateway.office.outcome_texts import ROLLOUT_STATES
     from gateway.office.rollout_service import follow_rollout
 
     print_message(message("roll-out {id}; Ctrl-C leaves it as it is", id=rollout_id))
@@ -135,34 +146,45 @@ async def follow(context: CommandContext, office: "Office", shops: "ShopList", r
                 "the roll-out {id} is {state}: {reason}. sunmi-gateway office rollouts show {id} says what became of "
                 "it in each shop",
                 id=rollout_id,
-                state=rollout.state,
-                reason=rollout.reason,
+                state=ROLLOUT_STATES[rollout.state],
+                reason=recognise_rendered(rollout.reason),
             )
         )
 
 
 def describe_rollout(rollout: "Rollout") -> str:
     """Return how a roll-out stands, in one line."""
-    outcomes = rollout.outcomes
-    return message(
-        "{state}: wave {wave} of {waves}, told {told} of {shops}: applied {applied}, failed {failed}, open {open}, "
-        "away {away}, with a value of their own {own}",
-        state=rollout.state,
-        wave=rollout.wave + 1,
-        waves=len(rollout.waves),
-        told=rollout.told,
-        shops=rollout.shops,
+    from gateway.office.outcome_texts import ROLLOUT_STATES
+
+    state, told, shops, outcomes = ROLLOUT_STATES[rollout.state], rollout.told, rollout.shops, rollout.outcomes
+    counts = message(
+        "applied {applied}, failed {failed}, open {open}, away {away}",
         applied=outcomes.get("applied", 0),
         failed=rollout.failed,
         open=outcomes.get("pending", 0),
         away=outcomes.get("away", 0),
+    )
+    if rollout.state in ("undoing", "undone"):
+        return message(
+            "{state}; before that, told {told} of {shops}: {counts}",
+            state=state,
+            told=told,
+            shops=shops,
+            counts=counts,
+        )
+    return message(
+        "{state}: wave {wave} of {waves}, told {told} of {shops}: {counts}, with a value of their own {own}",
+        state=state,
+        wave=rollout.wave + 1,
+        waves=len(rollout.waves),
+        told=told,
+        shops=shops,
+        counts=counts,
         own=rollout.own,
     )
 
 
-async def _confirm(
-    context: CommandContext, shops: "ShopList", target: "RolloutTarget", options: RolloutOptions
-) -> None:
+async def confirm(context: CommandContext, shops: "ShopList", target: "RolloutTarget", options: RolloutOptions) -> None:
     """Ask before many shops are told at once; end the command if that is not wanted."""
     from gateway.office.rollout_targets import belongs_to
 
@@ -179,11 +201,17 @@ async def _confirm(
         fail(message("nothing was changed"))
 
 
-def _print_told(outcome: dict[str, Any]) -> None:
+def _print_told(outcome: dict[str, Any], nothing: str) -> None:
     if outcome["unchanged"]:
-        print_line(message("Nothing changes: that is what is desired already."))
+        print_line(nothing)
         return
-    print_line(count_message("{count} shop is told", "{count} shops are told", outcome["told"]))
+    print_line(
+        count_message(
+            "{count} shop is told. What became of it: sunmi-gateway office show SHOP",
+            "{count} shops are told. What became of it: sunmi-gateway office show SHOP",
+            outcome["told"],
+        )
+    )
     if outcome["own"]:
         print_message(
             count_message(

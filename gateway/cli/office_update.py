@@ -31,20 +31,23 @@ async def update(
     In each shop it proves itself before it serves; else the version before comes back. An older version is possible,
     too, if it knows the database.
     """
-    from gateway.office.desired import VERSION
-    from gateway.updates.exchange import VERSION as WHAT_VERSIONS_ARE
+    from gateway.fleet.part_names import VERSION
+    from gateway.updates.machine import VERSION as WHAT_VERSIONS_ARE
 
     target = make_target(shops, groups, everyone=everyone)
     if not re.fullmatch(WHAT_VERSIONS_ARE, version):
         raise click.UsageError(localize(message("{version!r} cannot be a version of a package", version=version)))
     _check_repository(office.folder.path / "repository" / "public", version)
-    await tell_shops(context, office, "version", {VERSION: version}, target, RolloutOptions(**options), title=version)
+    await tell_shops(context, office, VERSION, {VERSION: version}, target, RolloutOptions(**options), title=version)
 
 
 def _check_repository(folder: Path, version: str) -> None:
     """End the command if the chain's repository is here and lacks a version."""
     indices = [*folder.glob("dists/stable/main/binary-*/Packages")]
-    found = {line for index in indices for line in index.read_text(encoding="utf-8").splitlines()}
+    try:
+        found = {line for index in indices for line in index.read_text(encoding="utf-8").splitlines()}
+    except (OSError, UnicodeDecodeError) as exc:
+        fail(message("{file} cannot be read: {reason}", file=folder, reason=exc))
     known = sorted(line.removeprefix("Version: ") for line in found if line.startswith("Version: "))
     if indices and version not in known:
         fail(

@@ -11,7 +11,7 @@ from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
-from gateway.cli.command import CommandContext, fail, with_api, write_file
+from gateway.cli.command import CommandContext, fail, with_api, write_file, writing_results
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.outbox.model import STATES
@@ -221,7 +221,8 @@ async def export(
     items = await api.get_all("outbox", "items", _drop_empty(given) | {"limit": _MAX_PAGE})
     text = json_text.dumps({"items": items}, indent=None if context.json else 2)
     if output is None:
-        click.echo(text.encode())
+        with writing_results():
+            click.echo(text.encode())
         return
     write_file(output, text)
     print_message(message("{count} items written to {output}", count=len(items), output=output))

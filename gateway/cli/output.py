@@ -11,6 +11,7 @@ from rich.table import Table
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import Message, message
+from firmware_tools.rendered_text import recognise_rendered
 from gateway.cli.encoding import make_printable
 from gateway.protocol import json_text
 
@@ -20,6 +21,11 @@ messages: Final = Console(stderr=True, highlight=False, emoji=False)
 _WRAPPED_COLUMNS: Final = frozenset({message("NAME"), message("TITLE"), message("MEANING"), message("REASON")})
 """Headings of columns that hold words, which may be wrapped. What other columns hold is never broken."""
 _COLUMN_GAP: Final = 1
+
+
+def localize_reported(text: str) -> str:
+    """Return a text that a shop has rendered in English in the language of the person."""
+    return localize(recognise_rendered(text))
 
 
 def print_line(text: str) -> None:

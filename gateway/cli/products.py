@@ -12,7 +12,7 @@ import click
 from firmware_tools.command_language import localize
 from firmware_tools.language import Message, count_message, message
 from gateway.cli.client import ApiClient, ApiError
-from gateway.cli.command import CommandContext, fail, read_list, with_api, write_file
+from gateway.cli.command import CommandContext, fail, read_list, with_api, write_file, writing_results
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.protocol import json_text
 
@@ -259,7 +259,8 @@ async def export(context: CommandContext, api: ApiClient, kind: str, output: Pat
     is_json = kind == "json" or context.json
     text = json_text.dumps({"products": found}, indent=2) if is_json else _write_csv(found)
     if output is None:
-        click.echo(text.encode())
+        with writing_results():
+            click.echo(text.encode())
         return
     await asyncio.to_thread(write_file, output, text.removesuffix("\n"))
     print_message(message("{count} products written to {output}", count=len(found), output=output))

@@ -6,7 +6,7 @@ import click
 
 from firmware_tools.language import message
 from gateway.cli.arguments import parse_pairs
-from gateway.cli.command import CommandContext
+from gateway.cli.command import CommandContext, writing_results
 from gateway.cli.output import print_line, print_table
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.reference import render
@@ -22,7 +22,8 @@ _KEY_HELP = message("The secret key, or the activation number for an activation;
 def catalogue(context: CommandContext, markdown: bool) -> None:
     """List every endpoint of cameras and cloud."""
     if markdown:
-        click.echo(render(CATALOGUE).encode(), nl=False)
+        with writing_results():
+            click.echo(render(CATALOGUE).encode(), nl=False)
         return
     columns = {
         message("SIDE"): "side",

@@ -5,7 +5,6 @@ import contextlib
 import faulthandler
 import gc
 import importlib
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from gateway.api.local_socket import HAS_UNIX_SOCKETS, request_health, request_h
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
+from gateway.cli.interrupt import stop_signal
 from gateway.console.site import add_console
 from gateway.desired_settings import count_start, note_problem
 from gateway.errors import GatewayError
@@ -59,7 +59,7 @@ async def _serve(context: CommandContext) -> None:
     async with manager.extend_start():
         gateway = await Gateway.open(settings, settings_file=find_settings_file(context.config))
     try:
-        count_start(gateway.directory.path / DESIRED_SETTINGS_FILE)
+        count_start(gateway.directory.path / DESIRED_SETTINGS_FILE, settings.fleet)
         pending = _hold_new_version(gateway)
         async with _serve_tills(gateway) as urls:
             serves = f"serves on {' '.join(urls)}"
@@ -92,7 +92,7 @@ async def _serve_tills(gateway: Gateway) -> AsyncIterator[list[str]]:
         try:
             urls = await stack.enter_async_context(serve(gateway, add_pages=add_console))
         except GatewayError as exc:
-            note_problem(gateway.directory.path / DESIRED_SETTINGS_FILE, str(exc))
+            note_problem(gateway.directory.path / DESIRED_SETTINGS_FILE, gateway.settings.fleet, str(exc))
             raise
         yield urls
 
@@ -187,15 +187,3 @@ async def _prove(
 def port_of(url: str) -> int:
     """Return the port of a base URL that is served."""
     return int(url.rstrip("/").rpartition(":")[2])
-
-
-def stop_signal() -> asyncio.Event:
-    """Return an event that Ctrl-C or the service's stop signal sets from now on."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            break
-    return stop

@@ -16,8 +16,8 @@ from firmware_tools.language import message
 from gateway.cli import simulator_files
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
+from gateway.cli.interrupt import stop_signal
 from gateway.cli.output import messages, print_members, print_table
-from gateway.cli.run import stop_signal
 from gateway.errors import StateError
 from gateway.settings import ServerSettings
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
@@ -26,6 +26,7 @@ from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.cloud_memory import CloudMemory
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import FaultInjection
+from gateway.simulator.ports import find_free_port
 from gateway.simulator.product_fetch import fetch_product_pages
 from gateway.simulator.store import CA_FILE_NAME, MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from gateway.simulator.traffic import TrafficGenerator
@@ -182,17 +183,19 @@ def store(
             ports = {
                 "cloud": simulated.cloud.port, "cameras": simulated.camera_port, "broadcast": simulated.broadcast_port,
             }  # fmt: skip
+            port = ports["gateway"] = _choose_gateway_port(folder)
             simulator_files.save_ports(folder, ports)
             inject(cloud_faults, simulated.cloud.faults)
             for one in simulated.cameras:
                 inject(faults, one.faults)
             settings_file = folder / "gateway.toml"
-            simulator_files.write_settings(settings_file, simulated.settings_toml(folder) + _own_settings(folder))
+            simulator_files.write_settings(settings_file, simulated.settings_toml(folder) + _own_settings(folder, port))
             messages.print(
                 f"sunmi-gateway --config {shlex.quote(str(settings_file))} run", markup=False, soft_wrap=True
             )
             document = {
                 "settings": str(settings_file),
+                "gateway": f"http://127.0.0.1:{port}",
                 "cloud": simulated.cloud.base_url,
                 "cameras": {one.sn: one.address for one in simulated.cameras},
                 "labels": {one.code: one.model for one in simulated.cloud.read_labels(simulated.shop_id).values()},
@@ -303,7 +306,18 @@ async def _run_until_stopped(
                     await stop.wait()
 
 
-def _own_settings(folder: Path) -> str:
+def _choose_gateway_port(folder: Path) -> int:
+    """Return the port of the gateway in a folder: that of the last run, the usual one, or a free one.
+
+    The usual one belongs to the simulator's own folder: gateways in several stores run at the same time.
+    """
+    known = simulator_files.load_ports(folder).get("gateway", 0)
+    usual = ServerSettings().port if folder == _FOLDER.absolute() else 0
+    return known or usual or find_free_port()
+
+
+def _own_settings(folder: Path, port: int) -> str:
     """Return the settings of the gateway itself: its state is kept in the folder, the cloud reaches it on loopback."""
     storage = f"\n[storage]\ndirectory = {json.dumps(str(folder / 'state'))}\n"
-    return storage + f'\n[hooks]\npublic_url = "http://127.0.0.1:{ServerSettings().port}"\n'
+    server = f"\n[server]\nport = {port}\n"
+    return server + storage + f'\n[hooks]\npublic_url = "http://127.0.0.1:{port}"\n'

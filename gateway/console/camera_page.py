@@ -6,24 +6,16 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from firmware_tools.language import Message, message
+from firmware_tools.language import Message
 from gateway.api.readings import try_read
 from gateway.cameras.record import CameraRecord
-from gateway.console.camera_report import report_camera
+from gateway.console.camera_report import FOUND_BY, report_camera
 from gateway.console.event_texts import show_event
 from gateway.console.page import ConsolePage, PageContext
-from gateway.discovery.device import FoundBy
 from gateway.events.event import EventFilter
 from gateway.runtime.timestamps import utc_text
 
 _EVENTS: Final = 20
-FOUND_BY: Final[dict[FoundBy, Message]] = {
-    "broadcast": message("it answered the search in the local network"),
-    "mdns": message("it announced itself (mDNS)"),
-    "sweep": message("it answered when all addresses were tried"),
-    "address": message("a person or the settings named the address"),
-}
-"""How an address became known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 from firmware_tools.language import Message, message
 from gateway.cameras.record import Activation, CameraRecord
+from gateway.discovery.device import FoundBy
 from gateway.doctor.check import Status
 
 OFFLINE_ALARM_S: Final = 120.0
@@ -18,6 +19,13 @@ OWNERS: Final[dict[Activation, Message]] = {
     "other_owner": message("another account"),
 }
 """Whose camera it is, by its activation."""
+FOUND_BY: Final[dict[FoundBy, Message]] = {
+    "broadcast": message("it answered the search in the local network"),
+    "mdns": message("it announced itself (mDNS)"),
+    "sweep": message("it answered when all addresses were tried"),
+    "address": message("a person or the settings named the address"),
+}
+"""How an address became known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class LiveState:
                 for one in gateway.registry.all()
             ],
             gateway.outbox.depth,
+            # What draws takes much memory: it is there only where somebody has labels.
+            gateway.labels.updater.failures.count if "labels" in vars(gateway) else 0,
             gateway.cloud.reachable,
             gateway.shop.run_record.state,
         )

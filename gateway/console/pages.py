@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.body_budget import BodyBudget
 from gateway.api.route import Screen, WebHandler, screen_first
 from gateway.app import Gateway
@@ -51,7 +52,10 @@ from gateway.console.static_files import PREFIX
 
 PAGES: Final[tuple[ConsolePage, ...]] = (
     *home.PAGES,
-    *sign_in.PAGES,
+    ConsolePage("GET", "sign-in", sign_in.show_sign_in, None),
+    ConsolePage("POST", "sign-in", sign_in.sign_in, None),
+    ConsolePage("POST", "sign-out", sign_in.sign_out, "pos", does=message("Sign out")),
+    ConsolePage("GET", "language", sign_in.choose_language, None, shows="data"),
     *live.PAGES,
     *cameras.PAGES,
     *site_plan_progress.PAGES,
@@ -85,14 +89,8 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
 """Every page of the console."""
 
 
-def add_pages(
-    router: web.UrlDispatcher,
-    gateway: Gateway,
-    budget: BodyBudget,
-    screen: Screen,
-    simulated_store: SimulatedStoreControl | None,
-) -> None:
-    """Add every page, and the static files.
+def make_site(gateway: Gateway, simulated_store: SimulatedStoreControl | None) -> Site:
+    """Return what the pages of a gateway share.
 
     `simulated_store` is how the store is told to misbehave, where it is a simulated one.
     """
@@ -102,7 +100,7 @@ def add_pages(
     gateway.provisioning.subscribe(drafts.note_job)
     examination, search = Examination(), CameraSearch()
     live_state = LiveState(gateway, examination, search)
-    site = Site(
+    return Site(
         cookie=f"session_{name}",
         gateway=gateway,
         examination=examination,
@@ -111,6 +109,10 @@ def add_pages(
         drafts=drafts,
         simulated_store=simulated_store,
     )
+
+
+def add_pages(router: web.UrlDispatcher, site: Site, budget: BodyBudget, screen: Screen) -> None:
+    """Add every page, and the static files."""
     for page in PAGES:
         handler = page.bind(site, PageContext, budget, screen)
         for method in page.methods:

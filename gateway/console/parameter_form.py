@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from firmware_tools.language import join
 from gateway.console.form import Form
 from gateway.errors import FieldError
 from gateway.protocol import json_text
@@ -177,8 +178,11 @@ def _as_elements(parameter: Parameter, texts: Sequence[str]) -> list[int | str]:
 
 
 def _find_error(name: str, field_errors: Sequence[FieldError]) -> str:
-    return "; ".join(
-        one.reason
-        for one in field_errors
-        if one.parameter == name or one.parameter.startswith((f"{name}[", f"{name}."))
+    return join(
+        "; ",
+        (
+            one.reason
+            for one in field_errors
+            if one.parameter == name or one.parameter.startswith((f"{name}[", f"{name}."))
+        ),
     )

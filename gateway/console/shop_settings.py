@@ -164,7 +164,7 @@ def _load(context: PageContext) -> SettingsView:
     if not settings.fleet.servers:
         return SettingsView(main, changes, {}, settings)
     try:
-        desired = read_desired(gateway.directory.path / DESIRED_SETTINGS_FILE).changes
+        desired = read_desired(gateway.directory.path / DESIRED_SETTINGS_FILE, settings.fleet).changes
         return SettingsView(main, changes, desired, apply_changes(settings, desired))
     except (SettingsError, ValidationError) as exc:
         _log.warning("settings that the head office wants do not count: %s", exc)

@@ -4,9 +4,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from firmware_tools.language import Language, message
+from firmware_tools.language import Language
 from gateway.api.problems import problem_headers
-from gateway.console.page import ConsolePage
 from gateway.console.site_page import HOME, LANGUAGE_COOKIE, SIGN_IN, SiteContext
 from gateway.errors import InvalidRequest, Problem
 
@@ -67,11 +66,3 @@ def _find_destination(given: str) -> str:
     """Return where to go: a page of the console, whatever a link says."""
     is_page = given.startswith("/console/") and "\\" not in given and given.isprintable() and ".." not in given
     return given if is_page else HOME
-
-
-PAGES = (
-    ConsolePage("GET", "sign-in", show_sign_in, None),
-    ConsolePage("POST", "sign-in", sign_in, None),
-    ConsolePage("POST", "sign-out", sign_out, "pos", does=message("Sign out")),
-    ConsolePage("GET", "language", choose_language, None, shows="data"),
-)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
@@ -28,7 +28,7 @@ from gateway.api.scopes import require_scope
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
 from gateway.console.static_files import StaticFiles, load_static_files
-from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
+from gateway.errors import Forbidden, InternalError, MethodNotAllowed, NotFound, Problem, StateError, StorageFailed
 from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ _UPLOAD: Final = web.RequestKey("upload", FormUpload)
 _CSRF_HEADER: Final = "X-CSRF-Token"
 _RETRY_AFTER_S: Final = 30
 _INTERNAL: Final = message("the gateway failed unexpectedly; its log holds the details")
+
+_MISSING_PAGES: Final[Mapping[int, Callable[[], Problem]]] = {
+    404: lambda: NotFound(message("there is no page at this address")),
+    405: lambda: MethodNotAllowed(message("this address takes forms of other pages, and shows nothing itself")),
+}
+"""What a page says of an address that shows nothing, by the status."""
 
 _log = logging.getLogger(__name__)
 
@@ -256,6 +262,23 @@ class SitePage(Generic[C]):
             return response
 
         return trace_request(handle)
+
+
+def bind_unrouted(site: PageSite[Any], context_type: type[C], otherwise: WebHandler) -> WebHandler:
+    """Return the handler of what no route takes: a page for whoever looks for one, else what `otherwise` responds."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = await otherwise(request)
+        make_problem = _MISSING_PAGES.get(response.status)
+        if make_problem is None or request.method not in ("GET", "HEAD") or not request.path.startswith(HOME):
+            return response
+        page = _render_problem(site, context_type, request, make_problem())
+        for name in ("Allow", *_SECURITY_HEADERS):
+            if value := response.headers.get(name, _SECURITY_HEADERS.get(name)):
+                page.headers[name] = value
+        return page
+
+    return handle
 
 
 def compute_csrf(secret: str) -> str:

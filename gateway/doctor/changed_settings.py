@@ -10,7 +10,7 @@ from gateway.changed_settings import apply_changes, list_set_aside, read_changes
 from gateway.desired_settings import read_desired
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.errors import SettingsError
-from gateway.settings import describe_errors
+from gateway.settings import Settings, describe_errors
 from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE
 
 
@@ -34,13 +34,13 @@ def _check(context: CheckContext, file: Path) -> list[Finding]:
         return [Finding("warning", what, ", ".join(bad[:10]), advice)]
     names = ", ".join(f"{section}.{key}" for section, key in changes)
     own = Finding("ok", message("{count} settings were changed in the console", count=len(changes)), names)
-    return [own, *_check_desired(file.with_name(DESIRED_SETTINGS_FILE))]
+    return [own, *_check_desired(file.with_name(DESIRED_SETTINGS_FILE), context.settings)]
 
 
-def _check_desired(file: Path) -> list[Finding]:
+def _check_desired(file: Path, settings: Settings) -> list[Finding]:
     """Tell what the head office has set, and what of it was taken back. A file that is damaged is set aside anyway."""
     try:
-        desired = read_desired(file)
+        desired = read_desired(file, settings.fleet)
     except SettingsError:
         return []
     findings: list[Finding] = []

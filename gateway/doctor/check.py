@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from firmware_tools.language import message
-from gateway.app import Gateway
 from gateway.discovery.scan import ScanResult
 from gateway.settings import Settings
+
+if TYPE_CHECKING:  # the head office knows what a finding is, and has no gateway
+    from gateway.app import Gateway
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 T = TypeVar("T")
@@ -48,13 +50,13 @@ class CheckContext:
 
     settings: Settings
     """The settings."""
-    gateway: Gateway | None
+    gateway: "Gateway | None"
     """The gateway that they made; None if it cannot be made."""
     _shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     """Results that several checks need, by name."""
 
     @property
-    def running_gateway(self) -> Gateway:
+    def running_gateway(self) -> "Gateway":
         """The gateway, for checks that are declared to need it."""
         assert self.gateway is not None  # noqa: S101  they are skipped without one
         return self.gateway

@@ -5,12 +5,20 @@ from typing import Final
 from firmware_tools.language import join, message
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, Finding
+from gateway.membership import JOIN_SERVICE, LINK_SERVICE
 
 _NETWORK: Final = message("look at the servers' names in fleet.servers, and at the shop's way to the internet")
+_JOIN: Final = message(
+    "see that `sunmi-gateway office serve` runs at the head office, and that this shop reaches it; a code that is "
+    "refused is replaced by another one: on the boot partition, or by sunmi-gateway fleet join CODE"
+)
 _ADVICE: Final = (
     (
         ("pip install",),
-        message("install the Debian package, or run pip install 'sunmi-gateway[fleet]'; then restart the gateway"),
+        message(
+            "install the Debian package, or run pip install '.[fleet]' in the folder of the gateway's source; then "
+            "restart the gateway"
+        ),
     ),
     (
         ("expired certificate", "certificate expired", "certificate_expired"),
@@ -24,10 +32,10 @@ _ADVICE: Final = (
         message("the servers are not those of this chain: correct fleet.servers, or fleet.ca_file"),
     ),
     (
-        ("authorization violation", "authentication", "unknown ca", "bad certificate", "revoked"),
+        ("no longer takes this gateway", "unknown ca", "bad certificate", "revoked"),
         message(
-            "the head office does not take this shop's certificate: let it enrol the shop anew, then sunmi-gateway "
-            "fleet join CODE"
+            "if the shop is to stay, let the head office enrol it anew (sunmi-gateway office enrol SHOP --again), then "
+            "run sunmi-gateway fleet join CODE here; if it has ended: sunmi-gateway fleet leave"
         ),
     ),
     (
@@ -46,10 +54,10 @@ async def check_link(context: CheckContext) -> list[Finding]:
     """See whether what the head office is to get reaches it, and whether this gateway is the only one of its shop."""
     gateway = context.running_gateway
     link = gateway.fleet_link
+    findings = _check_join(gateway)
     if link is None:
-        return [Finding("skipped", message("there is no head office (fleet.servers)"))]
+        return findings or [Finding("skipped", message("there is no head office (fleet.servers)"))]
     status = link.status()
-    findings = []
     if status.cloned is not None:
         what = message(
             "another gateway has this shop's certificate, so neither sends anything to the head office or follows it"
@@ -78,7 +86,20 @@ async def check_link(context: CheckContext) -> list[Finding]:
     return findings or [Finding("ok", message("the head office is reached"), join("; ", [connected, waiting]))]
 
 
+def _check_join(gateway: Gateway) -> list[Finding]:
+    """See what becomes of a join code from the boot partition, if there is one."""
+    reports = [one for one in gateway.supervisor.reports() if one.name == JOIN_SERVICE]
+    if not reports or (reports[0].state != "failing" and reports[0].last_success_age_s is not None):
+        return []
+    if reports[0].state != "failing":
+        return [Finding("skipped", message("the gateway is joining its chain with a code"))]
+    what = message(
+        "the gateway has a join code, and has not joined its chain: {reason}", reason=reports[0].last_failure
+    )
+    return [Finding("failed", what, "", _JOIN)]
+
+
 def _find_failure(gateway: Gateway) -> str:
     """Return why the link fails now; empty if it does not."""
-    reports = [one for one in gateway.supervisor.reports() if one.name == "head office link"]
+    reports = [one for one in gateway.supervisor.reports() if one.name == LINK_SERVICE]
     return next((one.last_failure or "" for one in reports if one.state == "failing"), "")

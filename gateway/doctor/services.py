@@ -2,6 +2,7 @@
 
 from firmware_tools.language import message
 from gateway.doctor.check import CheckContext, Finding, Status
+from gateway.membership import JOIN_SERVICE, LINK_SERVICE
 from gateway.runtime.supervisor import TaskReport
 
 
@@ -21,12 +22,14 @@ def _describe(report: TaskReport) -> Finding:
     since = message("it has not worked since the gateway started")
     if age_s is not None:
         since = message("it worked {seconds:.0f} s ago", seconds=age_s)
-    is_service = report.kind == "service"
-    retried = message("it is restarted automatically") if is_service else message("its work is tried again later")
-    advice = message(
-        "{retried}; if you cannot remove the cause, make a bundle with sunmi-gateway support-bundle and report it",
-        retried=retried,
-    )
+    advice = message("do what the check head_office says")
+    if report.name not in (LINK_SERVICE, JOIN_SERVICE):
+        is_service = report.kind == "service"
+        retried = message("it is restarted automatically") if is_service else message("its work is tried again later")
+        advice = message(
+            "{retried}; if you cannot remove the cause, make a bundle with sunmi-gateway support-bundle and report it",
+            retried=retried,
+        )
     return Finding(
         status,
         message("the {kind} {name!r} fails: {reason}", kind=report.kind, name=report.name, reason=report.last_failure),

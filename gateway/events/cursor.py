@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 
-_ID: Final = re.compile(r"([0-9a-f]{6})-([0-9]{1,18})")
+_ID: Final = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})")
 
 
 class ResumeNotice(NamedTuple):

@@ -54,6 +54,8 @@ class EventLog:
         """Signs the tickets with which browsers read the stream."""
         self.last_published = head.extent.next - 1
         """The number of the last event that subscribers have got."""
+        self.begun_after = self.last_published
+        """The number of the last event from before this process."""
         self._database = database
         self._uptime = uptime
         self._now = now
@@ -105,9 +107,17 @@ class EventLog:
         """Pass all events from now on to a subscriber, in order; return what ends that."""
         return self._bus.subscribe(subscriber)
 
-    async def begin_epoch(self) -> None:
-        """Begin a new epoch: another gateway gives ids of the present one to other events. Readers are told."""
-        self.epoch = await self._database.transact(table.begin_epoch)
+    async def begin_epoch(self, also: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+        """Begin a new epoch: another gateway gives ids of the present one to other events. Readers are told.
+
+        `also` is done in the same transaction, or not at all.
+        """
+
+        def begin(connection: sqlite3.Connection) -> str:
+            also(connection)
+            return table.begin_epoch(connection)
+
+        self.epoch = await self._database.transact(begin)
 
     async def append(self, event: NewEvent, *, digest: bytes | None = None) -> Event | None:
         """Store an event and return it; None if a callback with this `digest` is stored already."""

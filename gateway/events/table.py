@@ -21,7 +21,7 @@ MAX_TIME_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 _MAX_NUMBER: Final = 2**53 - 2
 """The largest number of an event: every reader of JSON can hold it and the next one."""
-_EPOCH: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 _ROW_BYTES: Final = 120
 """What an event takes beside its data, about."""
 
@@ -86,7 +86,7 @@ def load_head(connection: sqlite3.Connection) -> LogHead:
     row = connection.execute("SELECT epoch, next_number FROM event_log").fetchone()
     if row is None or not _EPOCH.fullmatch(row[0]) or not 1 <= row[1] <= _MAX_NUMBER:
         connection.execute(
-            "INSERT OR REPLACE INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))"
+            "INSERT OR REPLACE INTO event_log VALUES (1, lower(hex(randomblob(8))), 1, 0, randomblob(32))"
         )
     [epoch, ticket_key] = connection.execute("SELECT epoch, ticket_key FROM event_log").fetchone()
     extent = load_extent(connection)
@@ -99,7 +99,7 @@ def load_head(connection: sqlite3.Connection) -> LogHead:
 
 def begin_epoch(connection: sqlite3.Connection) -> str:
     """Begin a new epoch and return it."""
-    connection.execute("UPDATE event_log SET epoch = lower(hex(randomblob(3)))")
+    connection.execute("UPDATE event_log SET epoch = lower(hex(randomblob(8)))")
     [epoch] = connection.execute("SELECT epoch FROM event_log").fetchone()
     return str(epoch)
 

@@ -27,6 +27,11 @@ class FailureReports:
         self._sent_at: float | None = None
         self._collecting = 0
 
+    @property
+    def count(self) -> int:
+        """How many labels are known to fail, reported or not."""
+        return len(self._problems)
+
     def remember(self, labels: Sequence[StoredLabel]) -> None:
         """Take note of labels that were reported before the gateway started."""
         self._problems.update({label.number: label.problem for label in labels})

@@ -19,7 +19,7 @@ TIME_FIELDS: Final = ("valid_from", "valid_until")
 HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": (
         "product id", "product number", "product no", "product code", "item id", "item number", "item no", "item code",
-        "article number", "article no", "sku", "sku code", "goods id", "goods no", "plu", "code",
+        "article number", "article no", "sku", "sku code", "goods id", "goods no", "plu", "code", "number",
         "商品编码", "商品编号", "商品代码", "商品ID", "商品号", "产品编码", "产品编号", "货品编码", "货品编号", "货号",
         "物料编码", "编码", "编号", "品号",
     ),

@@ -194,14 +194,15 @@ def _describe_missing(name: str, mapping: ColumnMapping, shown: str) -> str:
     # contradicts itself.
     if mapped := ", ".join(shorten(heading) for heading, field in mapping.columns.items() if field == name):
         return message(
-            "no column is {mapped}, as the mapping calls this; the headings found are {shown}; map the right one: "
-            "COLUMN={field}",
+            "no column is {mapped}, as the mapping calls this; the headings found are {shown}; map the right "
+            "one: COLUMN={field}, or call it {field} in the list",
             mapped=mapped,
             shown=shown,
             field=name,
         )
     return message(
-        "no column is known to be this; the headings found are {shown}; map the right one: COLUMN={field}",
+        "no column is known to be this; the headings found are {shown}; map the right one: COLUMN={field}, or call it "
+        "{field} in the list",
         shown=shown,
         field=name,
     )

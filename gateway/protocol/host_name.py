@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 from firmware_tools.language import message
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_HOST_AND_PORT: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
 _MAX_LENGTH: Final = 253
+MAX_PORT: Final = 65535
 
 
 def is_host_name(name: str) -> bool:
@@ -19,6 +21,15 @@ def is_host_name(name: str) -> bool:
         return 0 < len(name.encode("idna").rstrip(b".")) <= _MAX_LENGTH
     except UnicodeError:
         return False
+
+
+def parse_host_and_port(text: str) -> tuple[str, int]:
+    """Return the host and the port of `host:port`. Raises `ValueError`."""
+    match = _HOST_AND_PORT.fullmatch(text)
+    if match is None or not is_host_name(match[1]) or int(match[2]) > MAX_PORT:
+        reason = message("{server!r} must be a host and a port, such as office.example:4222", server=text)
+        raise ValueError(reason)
+    return match[1], int(match[2])
 
 
 def names_host(url: str) -> bool:

@@ -18,6 +18,8 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _FALLBACK: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 """The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
 _ARRAY_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_RESERVED_DEPTH: Final = 200
+"""How much less deeply JSON is nested that is written again: around it, and in the calls that write it."""
 
 
 def _make_encoder(language: Language, order: Literal["sorted"] | None = None) -> msgspec.json.Encoder:
@@ -46,6 +48,16 @@ def loads(text: str | bytes) -> Any:
         raise ValueError(message("the JSON is nested too deeply")) from exc
     except InvalidOperation as exc:
         raise ValueError(message("a number has too large an exponent")) from exc
+
+
+def load_shallow(text: bytes) -> Any:
+    """Parse JSON that can be written again as a part of other JSON. Raises ValueError.
+
+    What `loads` can just read may be nested too deeply for that, and a writer has no room left for the rest.
+    """
+    document = loads(text)
+    loads(b"[" * _RESERVED_DEPTH + text + b"]" * _RESERVED_DEPTH)
+    return document
 
 
 def split_array(text: str) -> list[bytes]:

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from firmware_tools.language import message
-from gateway.errors import GatewayError
+from firmware_tools.language import describe_error, message, shorten
+from gateway.errors import GatewayError, SettingsError, StateError
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
 
@@ -68,6 +68,8 @@ class _Record:
         self.vital = vital
         self.failures = 0
         self.last_failure: str | None = None
+        self.last_is_own = False
+        """Whether the last failure is one of this program and machine, and not that a line or a device is away."""
         self.stopped = False
         self.succeeded_at: float | None = None
         self.idle = False
@@ -84,8 +86,10 @@ class _Record:
         self.failures += 1
         self.idle = False
         foreseen = isinstance(failure, GatewayError)
-        reason = str(failure).partition("\n")[0] or type(failure).__name__
-        self.last_failure = (reason if foreseen else f"{type(failure).__name__}: {reason}")[:_MAX_REASON_LENGTH]
+        self.last_is_own = not foreseen or isinstance(failure, SettingsError | StateError)
+        kind = type(failure).__name__
+        reason = (describe_error(failure) or kind) if foreseen else f"{kind}: {str(failure) or kind}"
+        self.last_failure = shorten(reason, _MAX_REASON_LENGTH)
         if foreseen:
             self.alive_at = time.monotonic()
         self._failure_log.failed(self.last_failure, failure, traceback=not foreseen)
@@ -271,6 +275,12 @@ class Supervisor:
         return [
             record.report() for record in sorted(records, key=lambda record: (record.kind != "service", record.name))
         ]
+
+    def find_faults(self) -> list[TaskReport]:
+        """Return those that fail through this program or machine, and not because a line or a device is away."""
+        records = [service.record for service in self._services.values()] + list(self._jobs.values())
+        reports = [record.report() for record in records if record.vital or record.last_is_own]
+        return [report for report in reports if report.state == "failing"]
 
     def silent_vital_services(self, max_silence_s: float) -> list[str]:
         """Return the vital services that have not worked for longer than that.

@@ -19,11 +19,40 @@ def write_private(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def create_private(path: Path, content: bytes) -> None:
+    """Make a file that its owner alone can read, whole or not at all.
+
+    Raises `FileExistsError` if there is one, also if another process has just made it, and `OSError`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(new, path)  # a rename would replace the other one
+        sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
 def write_for(path: Path, content: bytes, owner: tuple[int, int] | None) -> None:
-    """Replace a file in a folder that somebody else may write to, and give it to `owner`, a user and a group.
+    """Write a file in a folder that somebody else may write to, and give it to `owner`, a user and a group.
 
     Root may write like this: whoever the folder belongs to can put a link there at any time, and none is followed.
     Raises `OSError`.
+    """
+    with prepare_for(path, content, owner):
+        pass
+
+
+@contextlib.contextmanager
+def prepare_for(path: Path, content: bytes, owner: tuple[int, int] | None) -> Iterator[None]:
+    """Write a file as `write_for` does, but put it in place when the block ends, and never if the block raises.
+
+    So all that may fail for want of room has been done before the block. Raises `OSError`.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -33,6 +62,7 @@ def write_for(path: Path, content: bytes, owner: tuple[int, int] | None) -> None
                 os.fchown(stream.fileno(), *owner)
             stream.flush()
             os.fsync(stream.fileno())
+        yield
         new.replace(path)
         sync_folder(path.parent)
     finally:

@@ -165,7 +165,7 @@ def _describe_event(schema: Schema, schemas: SchemaReader, examples: ExampleMake
     properties = schema.get("properties", {})
     name = properties.get("type", {}).get("const") or _OTHER_EVENT
     event: dict[str, Any] = {
-        "id": "5f3a9c-1042",
+        "id": "5f3a9c70b2d84e16-1042",
         "time": "2026-11-21T14:03:07Z",
         "type": name,
         "source": "camera",

@@ -25,9 +25,9 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
     for section, operations in reference.sections.items():
         is_own = section != "camera" and not section.startswith("cloud-")
         for operation in operations:
-            texts.update(_list_operation_texts(operation) if is_own else _list_queueing_texts(operation))
+            texts.update(list_operation_texts(operation) if is_own else _list_queueing_texts(operation))
     for webhook in reference.webhooks:
-        texts.update(_list_operation_texts(webhook))
+        texts.update(list_operation_texts(webhook))
     for event in reference.events:
         texts.update([*list_units(event.description), *_list_field_texts(event.members)])
     texts.update(_list_field_texts(reference.problem_members))
@@ -44,7 +44,8 @@ def _list_models(base: type[RequestModel]) -> Iterator[type[RequestModel]]:
         yield from _list_models(model)
 
 
-def _list_operation_texts(operation: OperationPage) -> Iterator[str]:
+def list_operation_texts(operation: OperationPage) -> Iterator[str]:
+    """Yield the texts of a call that pages show."""
     yield operation.summary
     yield from list_units(operation.description)
     yield from _list_field_texts((*operation.parameters, *operation.body))

@@ -134,7 +134,7 @@ class FleetStatusDocument(Document):
     )
     last_event: str | None = Field(
         description="The id of the last event that the head office has acknowledged; null if there is none.",
-        examples=["5f3a9c-1042"],
+        examples=["5f3a9c70b2d84e16-1042"],
     )
     events_waiting: int = Field(description="How many events wait.", examples=[0])
     cloned: OtherGatewayDocument | None = Field(

@@ -117,12 +117,24 @@
   // Times of the server are in UTC; people read those of their own clock.
   function localise(root) {
     const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
-    for (const time of root.querySelectorAll("time[data-local]")) time.textContent = format.format(new Date(time.dateTime));
+    const times = root.querySelectorAll("time[data-local]");
+    for (const time of times) time.textContent = format.format(new Date(time.dateTime));
+    const zone = document.getElementById("time-zone");
+    zone.hidden = times.length === 0;
+    zone.querySelector("span").textContent = format.resolvedOptions().timeZone;
   }
   localise(document);
+  // What a person has opened or closed stays so when its part is fetched again.
+  const chosen = new WeakMap();
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest("summary");
+    if (summary) chosen.set(summary.parentElement, !summary.parentElement.open);
+  });
+
   document.addEventListener("htmx:after:swap", () => {
     localise(document);
     showAges();
+    for (const one of document.querySelectorAll("details")) if (chosen.has(one)) one.open = chosen.get(one);
     // A part may name the page anew, as when the camera that it shows got another name.
     const titled = document.querySelector("[data-title]");
     if (titled) document.title = titled.dataset.title;

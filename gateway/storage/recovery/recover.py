@@ -26,6 +26,16 @@ from gateway.storage.sqlite_errors import SQLITE_ERRORS
 _SIDES: Final = ("", "-wal", "-shm")
 """What SQLite adds to the name of a database for the files that belong to it."""
 
+_LOST_CURSOR: Final = """
+INSERT INTO fleet_cursor (id, epoch, number, published, since, member)
+SELECT 1, epoch, max(next_number - 1, coalesce((SELECT max(number) FROM event), 0)), 0, 0, '' FROM event_log
+"""
+"""Stands for a cursor that damage has cost: the head office's own last event tells how far those of this log are sent.
+
+Without one of this log nothing of it is sent. A new cursor would send all of it once more, by new ids, and what is of
+another shop that this gateway was before.
+"""
+
 Create = Callable[[Path, Sequence[Migration]], sqlite3.Connection]
 
 
@@ -82,6 +92,8 @@ def _rebuild(
         connection.commit()
         migrations.migrate(connection, known, path)
         connection.execute("BEGIN IMMEDIATE")
+        if any(one.table == "fleet_cursor" and one.gaps and not one.rows for one in reports):
+            connection.execute(_LOST_CURSOR)
         migrations.mark_rewound(connection)
         connection.commit()
     new.replace(path)

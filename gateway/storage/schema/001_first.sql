@@ -308,6 +308,7 @@ CREATE TABLE product_reconciliation (
 -- Events
 
 -- The one row. The epoch is part of every event's id: a new epoch tells readers that the same ids now mean other events.
+-- It has 64 bits: no two of a shop are the same, and no other shop guesses it to send an id before its owner does.
 CREATE TABLE event_log (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch TEXT NOT NULL,
@@ -315,7 +316,7 @@ CREATE TABLE event_log (
     bytes INTEGER NOT NULL,            -- of all events
     ticket_key BLOB NOT NULL           -- signs the tickets with which browsers read the stream
 ) STRICT;
-INSERT INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32));
+INSERT INTO event_log VALUES (1, lower(hex(randomblob(8))), 1, 0, randomblob(32));
 
 -- What happened in the store.
 CREATE TABLE event (
@@ -345,26 +346,30 @@ CREATE TABLE fleet_cursor (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch TEXT NOT NULL,               -- of the event log, when an event was acknowledged last
     number INTEGER NOT NULL,           -- everything up to this event is acknowledged, or is not to be sent
-    published INTEGER NOT NULL         -- the last event that was acknowledged; 0: none
+    published INTEGER NOT NULL,        -- the last event that was acknowledged; 0: none, or not known after damage
+    since INTEGER NOT NULL,            -- everything up to this event is of the shop that this gateway was before
+    member TEXT NOT NULL               -- which shop of which chain it is: its name, and a digest of the authority
 ) STRICT;
 
 -- Commands of the head office, so that none is acted on twice.
 CREATE TABLE fleet_command (
     number INTEGER PRIMARY KEY,        -- the newer, the higher
-    id TEXT NOT NULL UNIQUE,           -- the idempotency key
+    member TEXT NOT NULL,              -- which shop of which chain was asked, as in fleet_cursor
+    id TEXT NOT NULL,                  -- the idempotency key
     name TEXT NOT NULL,
     who TEXT NOT NULL,                 -- who gave it
     subject TEXT NOT NULL,             -- what it is about, as a serial number; empty: the name says it all
     outcome TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'refused', 'failed', 'interrupted')),
     reason TEXT NOT NULL,
     result TEXT,                       -- JSON; NULL: none, or not kept any more
-    began_at INTEGER NOT NULL          -- Unix seconds
+    began_at INTEGER NOT NULL,         -- Unix seconds
+    UNIQUE (member, id)
 ) STRICT;
 
 -- Content that the head office wants in the shop, and what became of it.
 CREATE TABLE fleet_content (
     part TEXT PRIMARY KEY,             -- products, or templates. and the name of one
-    content TEXT NOT NULL,             -- which content: its SHA-256 and how it is taken
+    content TEXT NOT NULL,             -- which content: its SHA-256, how it is taken, and for which account
     outcome TEXT NOT NULL,             -- applied or refused
     reason TEXT NOT NULL               -- why it is refused; empty if it is not
 ) STRICT;
