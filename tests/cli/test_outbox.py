@@ -21,7 +21,8 @@ async def test_an_order_waits_while_the_cloud_is_away(running: str, store: Simul
     assert queued.status == 0, queued.errors
     assert set(queued.json) == {"outbox_id", "state"}
     assert "outbox show" in queued.errors
-    listed = await command("outbox", "list", "--state", "waiting", "--json")
+    while not (listed := await command("outbox", "list", "--state", "waiting", "--json")).json["items"]:
+        pass  # it is tried just now
     assert [item["path"] for item in listed.json["items"]] == ["order/update"]
     assert (await command("outbox", "stats", "--json")).json["depth"] == 1
     await store.cloud.start()

@@ -177,8 +177,8 @@ async def test_an_account_is_proved_by_what_the_cloud_accepts(
             await life.outbox.submit(order(number, account), token="till")
         worker.start()
         await until(lambda: life.outbox.unreachable or not life.outbox.depth)
+        await worker.close()  # the call that has found it out may be settled only now
         states: list[str] = [item.state for item in await all_items(life.outbox)]
-        await worker.close()
         await life.close()
         return states
 
