@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from tests import api_document
+from tests.chromium import browser, chromium  # noqa: F401  fixtures
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -22,40 +23,61 @@ LONG_FILES: Final = (
     "tests/shop/test_hotspot_walk.py",
     "tests/console/test_camera_set_up.py",
     "tests/outbox/test_kill.py",
-    "tests/netns/",
     "tests/contract/test_generated_clients.py",
     "tests/fleet/test_chain_kill.py",
     "tests/fleet/test_kill.py",
     "tests/office/test_office_commands.py",
+    "tests/netns/test_discovery.py",
     "tests/office/test_rollouts.py",
     "tests/office_site/test_browser.py",
+    "tests/console/labels/",
+    "tests/updates/",
     "tests/fleet/test_rollback.py",
     "tests/fleet/test_command_kill.py",
+    "tests/netns/test_doctor.py",
     "tests/office/test_real_shop.py",
     "tests/fleet/test_commands.py",
     "tests/fleet/test_clone.py",
     "tests/fleet/test_desired",
+    "tests/netns/test_announcement.py",
     "tests/outbox_model/",
-    "tests/events/test_kill.py",
-    "tests/console/",
-    "tests/shop/",
-    "tests/packaging/",
     "tests/storage/test_recovery.py",
-    "tests/cli/",
-    "tests/outbox/test_clock.py",
+    "tests/events/test_kill.py",
+    "tests/cli/test_provisioning.py",
+    "tests/console/",
+    "tests/packaging/",
+    "tests/netns/",
+    "tests/api/test_http_semantics.py",
+    "tests/shop/",
+    "tests/api/test_docs",
+    "tests/cli/test_doctor.py",
+    "tests/firmware_tools/test_hand_made_cards.py",
+    "tests/cli/test_secrets.py",
+    "tests/api/test_system.py",
+    "tests/cli/test_demo.py",
+    "tests/firmware_tools/test_verification.py",
     "tests/outbox/test_faults.py",
+    "tests/cli/",
+    "tests/api/test_event_stream.py",
+    "tests/outbox/test_clock.py",
+    "tests/api/test_bodies.py",
     "tests/outbox/test_events.py",
+    "tests/api/test_proxy.py",
     "tests/api/test_supervised.py",
+    "tests/protocol/test_new_endpoint.py",
+    "tests/outbox/test_unclear.py",
     "tests/api/test_till.py",
-    "tests/api/test_docs_in_browser.py",
-    "tests/api/test_card_wear.py",
     "tests/cameras/provisioning/",
     "tests/cameras/video/",
+    "tests/test_translations.py",
+    "tests/api/test_card_wear.py",
     "tests/firmware_tools/test_interrupted_writing.py",
     "tests/outbox/test_products.py",
     "tests/outbox/test_disk_full.py",
+    "tests/api/test_cameras.py",
+    "tests/labels/test_shelf.py",
 )
-"""Beginnings of the files with few tests that take long, the longest first."""
+"""Beginnings of the files with few tests that take long, the longest first, with those that mostly wait among them."""
 
 # No test fails because the machine is slow.
 settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -149,6 +171,14 @@ async def supervisor() -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(initial_delay_s=0.001, max_delay_s=0.01)
     yield supervisor
     await supervisor.close()
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Path:
+    """Return an empty folder in place of a boot partition."""
+    folder = tmp_path / "boot"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The system clock of a process of its own, which libfaketime moves; its monotonic clock stays true."""
 
 import os
+import platform
+import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +14,21 @@ LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 AHEAD_S = int(os.environ.get("TEST_CLOCK_AHEAD_S", "0"))
 """How far the clock of all tests is ahead of the true one, in seconds."""
 
+EMULATOR = shutil.which(f"qemu-{platform.machine()}")
+"""Runs programs that ask the kernel for the time themselves, as those in Go do, so that their clock can be moved."""
+
 needs_faketime = pytest.mark.skipif(LIBRARY is None, reason="needs libfaketime (Debian: faketime)")
+needs_emulator = pytest.mark.skipif(
+    LIBRARY is None or EMULATOR is None, reason="needs libfaketime and QEMU (Debian: faketime, qemu-user)"
+)
+
+
+def move_clock(days: int) -> Sequence[str]:
+    """Return what begins a command so that its clock is so many days from the true one, whatever it is written in."""
+    return (
+        "env", "-u", "FAKETIME_TIMESTAMP_FILE", f"LD_PRELOAD={LIBRARY}", f"FAKETIME={days:+}d",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1", str(EMULATOR),
+    )  # fmt: skip
 
 
 class SystemClock:

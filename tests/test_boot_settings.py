@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.boot_settings import LOG_FILE, MAX_BYTES, take_boot_settings
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, StateError
 from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
 from gateway.storage.state_directory import JOIN_CODE_FILE
@@ -19,13 +19,6 @@ SERVICE_UNIT = Path(__file__).parents[1] / "packaging" / "debian" / "sunmi-gatew
 
 TEXT = '[cloud]\r\napp_id = "A1"\r\nsecret_key = "the-account-secret"\r\n[provisioning]\r\nssid = "门店"\r\n'
 EARLIER = '[cloud]\napp_id = "EARLIER"\n'
-
-
-@pytest.fixture
-def boot(tmp_path: Path) -> Path:
-    folder = tmp_path / "boot"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -263,3 +256,38 @@ def test_root_follows_no_link_of_the_service(boot: Path, settings_file: Path, tm
     written = state / JOIN_CODE_FILE if key == "join_code" else runtime / PAIRING_CODE_FILE
     assert not written.is_symlink()
     assert written.read_text().strip() == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell limits how large files may become")
+def test_a_join_code_is_not_taken_without_the_settings_beside_it(
+    boot: Path, settings_file: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", boot / "sunmi-gateway.toml"
+    code = str(JoinCode("office.example", 7443, "shop-1", b"f" * 16, b"s" * 16))
+    text = f'join_code = "{code}"\n[storage]\ndirectory = "{state}"\n{"# a long file" * 1000}\n'
+    file.write_text(text)
+    # As on a system disk that is full, while the state directory on another one has room. -B: no cut module is kept.
+    script = f"ulimit -f 8; exec {sys.executable} -Bm gateway --config {settings_file} take-settings {boot}"
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, "cannot be written" in ran.stderr) == (1, True)
+    assert (list(state.iterdir()), settings_file.read_text(), file.read_text()) == ([], EARLIER, text)
+    done = take_boot_settings([boot], settings_file)
+    assert done is not None
+    assert (done.is_repeat, done.joins_as, (state / JOIN_CODE_FILE).read_text()) == (False, "shop-1", code)
+    assert settings_file.read_text().endswith(text.partition("\n")[2])
+
+
+def test_settings_are_not_taken_without_the_join_code_beside_them(
+    boot: Path, settings_file: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", boot / "sunmi-gateway.toml"
+    state.write_text("no folder")
+    code = str(JoinCode("office.example", 7443, "shop-1", b"f" * 16, b"s" * 16))
+    file.write_text(f'join_code = "{code}"\n[storage]\ndirectory = "{state}"\n')
+    with pytest.raises(StateError):
+        take_boot_settings([boot], settings_file)
+    assert settings_file.read_text() == EARLIER
+    state.unlink()
+    done = take_boot_settings([boot], settings_file)
+    assert done is not None
+    assert (done.is_repeat, (state / JOIN_CODE_FILE).read_text()) == (False, code)

@@ -110,3 +110,10 @@ async def test_examples_name_cameras_of_the_simulated_store() -> None:
         cameras = {camera.sn for camera in simulated.cameras}
     unknown = {document: find_example_serial_numbers(document) - cameras for document in DOCUMENTS}
     assert {document: found for document, found in unknown.items() if found} == {}
+
+
+@pytest.mark.parametrize("room", ["fleet", "office"])
+def test_the_table_of_a_room_has_each_of_its_modules(room: str) -> None:
+    folder = ROOT / "gateway" / room
+    named = set(re.findall(r"``(\w+)``", (folder / "__init__.py").read_text(encoding="utf-8")))
+    assert named == {file.stem for file in folder.glob("*.py")} - {"__init__"}

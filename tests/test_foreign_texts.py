@@ -70,6 +70,12 @@ def test_an_error_of_the_system_is_told_by_its_number(number: int) -> None:
     assert not LATIN_SENTENCE.search(chinese), chinese
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError(), BrokenPipeError()])
+def test_an_error_of_a_connection_without_a_text_is_told_by_its_kind(error: OSError) -> None:
+    assert describe_error(error)
+    assert in_chinese(describe_error(error)) != describe_error(error)
+
+
 @pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL])
 def test_a_name_that_cannot_be_looked_up(number: int) -> None:
     assert not LATIN_SENTENCE.search(in_chinese(describe_error(socket.gaierror(number, "Name or service"))))

@@ -3,13 +3,15 @@
 import ast
 from pathlib import Path
 
-import pytest
+from tests.each import for_each
 
 ROOT = Path(__file__).parent.parent
 COMMAND_LANGUAGE = "firmware_tools.command_language"
 """The language of commands, shared by those of the card tools and of the gateway."""
 LANGUAGE = "firmware_tools.language"
 """Texts in two languages: the one module of the card tools that the gateway shares."""
+RENDERED_TEXT = "firmware_tools.rendered_text"
+"""Texts that were rendered elsewhere: of the language, too."""
 CARD_GUIDE = "firmware_tools.procedure"
 """What a firmware card needs and how it is used: the modules of the card tools that the console shows."""
 CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors", "firmware_tools.mac"}
@@ -39,16 +41,18 @@ ALLOWED = {
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
     VALIDATION_TEXTS: {LANGUAGE},
     "gateway.label_settings": set(),
+    "gateway.list_settings": {"gateway.errors", LANGUAGE},
     "gateway.fleet_settings": FOUNDATION,
     "gateway.product_settings": {LANGUAGE},
     "gateway.secret_file": FOUNDATION,
     "gateway.settings": FOUNDATION
     | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.product_settings", "gateway.fleet_settings"}
-    | {"gateway.secret_file"},
+    | {"gateway.list_settings", "gateway.secret_file"},
     "gateway.storage": FOUNDATION,
     "gateway.membership": PARTS | {"gateway.fleet_settings"},
-    "gateway.desired_settings": PARTS,
-    "gateway.changed_settings": PARTS | {"gateway.desired_settings", "gateway.membership"},
+    "gateway.desired_settings": PARTS | {"gateway.fleet_settings", "gateway.membership"},
+    "gateway.setting_texts": {LANGUAGE},
+    "gateway.changed_settings": PARTS | {"gateway.desired_settings", "gateway.membership", "gateway.setting_texts"},
     "gateway.boot_settings": PARTS | {"gateway.fleet"},
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
@@ -67,7 +71,13 @@ ALLOWED = {
     | {"gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit", "gateway.labels", "gateway.products"}
     | {"gateway.changed_settings", "gateway.desired_settings"},
     "gateway.office": PARTS
-    | {"gateway.authority", "gateway.desired_settings", "gateway.fleet", "gateway.fleet_settings"},
+    | {
+        "gateway.authority",
+        "gateway.desired_settings",
+        "gateway.fleet",
+        "gateway.fleet_settings",
+        "gateway.list_settings",
+    },
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},
@@ -92,6 +102,7 @@ ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {
     "gateway.app",
     "gateway.changed_settings",
     "gateway.desired_settings",
+    "gateway.membership",
 }
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {
     "gateway.doctor",
@@ -102,16 +113,18 @@ ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.b
 ALLOWED["gateway.office_site"] = ALLOWED["gateway.console"] | {
     "gateway.console",
     "gateway.fleet_settings",
+    "gateway.list_settings",
     "gateway.office",
+    "gateway.setting_texts",
 }
 ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.boot_settings"}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
     "gateway.updates",
     "gateway.boot_settings",
+    "gateway.fleet_settings",
     "gateway.office",
     "gateway.office_site",
-    "gateway.membership",
     "gateway.simulator",
     COMMAND_LANGUAGE,
 }
@@ -126,6 +139,8 @@ ALLOWED[LANGUAGE] = set()
 def layer(module: str) -> str:
     if module in (LANGUAGE, COMMAND_LANGUAGE):
         return module
+    if module == RENDERED_TEXT:
+        return LANGUAGE
     if module in CARD_GUIDE_MODULES:
         return CARD_GUIDE
     if module in LIST_MODULES:
@@ -158,7 +173,7 @@ def test_the_layers_are_those_that_there_are() -> None:
     assert {*ALLOWED}.union(*ALLOWED.values()) == {own_layer(file) for file in modules()}
 
 
-@pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
+@for_each(modules())
 def test_imports_point_downwards(file: Path) -> None:
     own = own_layer(file)
     foreign = {layer(name) for name in imports(file)} - {own}
@@ -166,7 +181,7 @@ def test_imports_point_downwards(file: Path) -> None:
     assert known <= ALLOWED[own], f"{file} imports {sorted(known - ALLOWED[own])}"
 
 
-@pytest.mark.parametrize("file", sorted(ROOT.glob("gateway/protocol/**/*.py")), ids=lambda file: file.name)
+@for_each(sorted(ROOT.glob("gateway/protocol/**/*.py")))
 def test_the_protocol_is_pure(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

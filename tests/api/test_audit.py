@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from gateway.api.route_table import list_routes
 from gateway.simulator.camera import SimulatedCamera
 from tests.api.conftest import Rest
+from tests.each import for_each
 
 
 def what(body: Any) -> list[tuple[str, str, str, str]]:
@@ -47,8 +46,9 @@ async def test_pages_and_scope(admin: Rest, pos: Rest) -> None:
     assert (await admin("GET", "/api/v1/audit?limit=0")).status == 400
 
 
-@pytest.mark.parametrize(
-    "route", [one for one in list_routes() if one.method != "GET" and one.path.startswith("/api/v1/cloud/")]
+@for_each(
+    [one for one in list_routes() if one.method != "GET" and one.path.startswith("/api/v1/cloud/")],
+    name=lambda route: route.path,
 )
 def test_the_hot_path_is_not_audited(route: Any) -> None:
     assert not route.audited

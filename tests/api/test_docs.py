@@ -23,6 +23,7 @@ from gateway.protocol.event_type import EVENT_TYPES
 from gateway.simulator.camera import SimulatedCamera
 from tests.api.conftest import Rest
 from tests.api_document import build_gateway_document
+from tests.each import for_each
 
 MAX_PAGE_BYTES = 300_000
 DOCUMENT = build_gateway_document()
@@ -282,7 +283,7 @@ def test_every_example_is_code() -> None:
             assert not re.search(r"\{(sn|id|name|outbox_id)\}", curl.code)
 
 
-@pytest.mark.parametrize("endpoint", CATALOGUE.endpoints, ids=lambda endpoint: f"{endpoint.side} {endpoint.path}")
+@for_each(CATALOGUE.endpoints, name=lambda endpoint: f"{endpoint.side} {endpoint.path}")
 def test_the_example_of_an_endpoint_passes_its_checks(endpoint: Any) -> None:
     if endpoint.availability == "listed":
         return

@@ -9,8 +9,8 @@ from playwright.async_api import Browser
 
 from gateway.api.docs.reference import ApiReference
 from tests.api_document import build_gateway_document
-from tests.console.conftest import browser, chromium  # noqa: F401  fixtures
-from tests.console.walk import DESKTOP, PHONE, begin
+from tests.chromium import DESKTOP, PHONE, open_window
+from tests.console.walk import begin
 
 MAX_PAGE_BYTES: Final = 60_000
 """What a page weighs at most as it travels, with its style sheet and script."""
@@ -25,11 +25,11 @@ async def find_url(session: aiohttp.ClientSession) -> str:
 
 
 @pytest.mark.parametrize(
-    ("language", "scheme", "size"), [("en-US", "dark", PHONE), ("zh-CN", "light", DESKTOP)], ids=["phone", "desktop"]
+    ("language", "scheme", "size"), [("zh-CN", "dark", PHONE), ("en-US", "light", DESKTOP)], ids=["phone", "desktop"]
 )
 async def test_every_kind_of_page_can_be_used_by_everybody(
     session: aiohttp.ClientSession,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     language: str,
     scheme: str,
     size: dict[str, int],
@@ -52,7 +52,7 @@ async def test_every_kind_of_page_can_be_used_by_everybody(
 
 async def test_every_page_is_light_and_fits_a_phone(
     session: aiohttp.ClientSession,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
 ) -> None:
     url = await find_url(session)
     walk = await begin(browser, language="zh-CN", scheme="dark", size=PHONE)
@@ -66,10 +66,10 @@ async def test_every_page_is_light_and_fits_a_phone(
 
 async def test_the_script_searches_fills_in_the_token_and_copies(
     session: aiohttp.ClientSession,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
 ) -> None:
     url = await find_url(session)
-    walk = await begin(browser, language="en-US", scheme="light", size=PHONE)
+    walk = await begin(browser, language="en-US", scheme="light", size=DESKTOP)
     await walk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await walk.open(f"{url}/docs")
     await walk.page.fill("input[type=search]", "order update")
@@ -86,10 +86,9 @@ async def test_the_script_searches_fills_in_the_token_and_copies(
 
 async def test_the_pages_can_be_read_and_searched_without_a_script(
     session: aiohttp.ClientSession,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
 ) -> None:
-    context = await browser.new_context(java_script_enabled=False, viewport=PHONE, locale="en-US")  # type: ignore[arg-type]
-    page = await context.new_page()
+    page = await (await open_window(browser, java_script_enabled=False)).new_page()
     await page.goto(f"{await find_url(session)}/docs")
     await page.fill("input[type=search]", "vendor_refused")
     await page.keyboard.press("Enter")

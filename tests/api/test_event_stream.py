@@ -68,7 +68,7 @@ def read_to_the_end(connection: socket.socket) -> int:
 
 @pytest.mark.parametrize("size", [300, MAX_QUEUED_BYTES // 10, MAX_QUEUED_BYTES + 100_000])
 async def test_a_reader_that_does_not_read_is_dropped_and_hurts_nobody(
-    gateway: Gateway, session: Any, pos: Any, stream: Any, size: int
+    gateway: Gateway, session: Any, pos: Any, stream: Any, size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = session._base_url
     good = await stream()
@@ -88,6 +88,7 @@ async def test_a_reader_that_does_not_read_is_dropped_and_hurts_nobody(
             sent += count * size
         assert got == made
         assert await asyncio.to_thread(read_to_the_end, slow) < sent
+        assert caplog.text.count("does not read its event stream fast enough, and is disconnected") == 1
     late = await stream(**{"Last-Event-ID": made[-3]})
     assert [(await late.event())["id"] for _ in range(2)] == made[-2:]
 
@@ -97,7 +98,7 @@ async def test_a_reader_gets_a_notice_why_it_does_not_resume_where_it_was(
     gateway: Gateway, pos: Any, stream: Any, reason: str
 ) -> None:
     made = await happen(gateway, 6)
-    last = {"pruned": made[1], "from_the_future": f"{gateway.event_log.epoch}-99", "new_epoch": "000000-3"}[reason]
+    last = {"pruned": made[1], "from_the_future": f"{gateway.event_log.epoch}-99", "new_epoch": f"{0:016}-3"}[reason]
     if reason == "pruned":
         gateway.event_log._limits = gateway.event_log._limits._replace(max_events=2)
         await gateway.event_log.apply_retention()
@@ -235,7 +236,7 @@ async def test_an_independent_client_reads_the_stream(gateway: Gateway, session:
 
     def read() -> list[tuple[str, str, Any]]:
         connection = http.client.HTTPConnection(url.host, url.port)
-        headers = STREAM | {"Authorization": f"Bearer {pos.token}", "Last-Event-ID": "000000-1"}
+        headers = STREAM | {"Authorization": f"Bearer {pos.token}", "Last-Event-ID": f"{0:016}-1"}
         connection.request("GET", EVENTS, headers=headers)
         response = connection.getresponse()
 

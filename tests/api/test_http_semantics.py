@@ -34,6 +34,7 @@ from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
 from tests.api_document import build_gateway_document
+from tests.each import for_each
 
 NAMES = {"{type}": "device", "{action}": "getInfo", "{path:.+}": "openapi/order/update", "{name}": "till 7",
     "{section}": "problems", "{file}": "docs.css", "{moment}": "before",
@@ -277,7 +278,7 @@ async def test_every_route_says_when_to_try_again(gateway: Gateway) -> None:
             assert response.headers["Retry-After"] == str(failure.retry_after_s), route.path
 
 
-@pytest.mark.parametrize("route", select(documented=True))
+@for_each([one for one in ROUTES if one.documented], name=lambda route: f"{route.method} {route.path}")
 def test_the_document_says_what_holds_for_a_route(route: Route) -> None:
     operation = describe(route)
     statuses = set(operation["responses"])

@@ -76,7 +76,7 @@ async def test_a_body_that_is_no_json_is_told_in_chinese(admin: Any) -> None:
 
 async def test_a_notice_about_a_lost_cursor_is_chinese_for_who_asks(admin: Any) -> None:
     for after, english, chinese in (
-        ("ffffff-1", "the event log was restored", "事件日志已恢复"),
+        (f"{'f' * 16}-1", "the event log was restored", "事件日志已恢复"),
         (None, "there is no event", "还没有事件"),
     ):
         if after is None:

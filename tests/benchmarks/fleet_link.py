@@ -2,9 +2,9 @@
 
 `python tests/benchmarks/fleet_link.py [--seconds N] [--events N]`. The head office is a cluster of three servers on
 loopback. First two gateways do nothing for a while, one with the link: with HTTPS, as the package sets it up, and
-without, where nothing else needs the library that signs with the shop's key. Then tills hand over orders to both in
-turns, while the link catches up with many events. At last the events of one log are sent in turns by the link and by a
-loop that does the same with the client library alone and remembers nothing; the best of some rounds.
+without. Then tills hand over orders to both in turns, while the link catches up with many events. At last the events of
+one log are sent in turns by the link and by a loop that does the same with the client library alone and remembers
+nothing; the best of some rounds.
 """
 
 import argparse
@@ -122,7 +122,7 @@ async def store_events(path: Path, count: int) -> None:
 async def send_by_link(office: HeadOffice, shop: str, database: Database, log: EventLog) -> None:
     connection = await FleetConnection.open(office.settings(shop), on_lost=lambda: None)
     uplink = EventUplink(
-        shop, log, FleetCursorTable(database), people=False, is_busy=lambda: False, report=lambda _: None
+        office.settings(shop), log, FleetCursorTable(database), is_busy=lambda: False, report=lambda _: None
     )
     await uplink.begin(connection)
     while uplink.is_behind:

@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -122,14 +122,29 @@ class Links:
             await asyncio.sleep(0.1)
         return time.monotonic() - began
 
-    async def until_served(self, began: float) -> tuple[float, float, float]:
-        """Return after how many seconds half of those lost are back, all are, and all have sent what they had."""
-        await self.until(lambda: self.total("connected") < self.count, began)
-        lost = self.count - self.total("connected")
-        half = await self.until(lambda: self.total("connected") >= self.count - lost / 2, began)
+    async def until_served(self, began: float) -> "Recovery":
+        """Wait until the links that were lost are back, and all shops have sent what they had."""
+        lost = 0
+
+        def are_half_back() -> bool:
+            nonlocal lost
+            missing = self.count - self.total("connected")
+            lost = max(lost, missing)  # they notice it one after the other
+            return lost > 0 and missing <= lost / 2
+
+        half = await self.until(are_half_back, began)
         connected = await self.until(lambda: self.total("connected") == self.count, began)
         served = await self.until(lambda: self.total("connected") == self.count and self.have_sent(), began)
-        return half, connected, served
+        return Recovery(lost, half, connected, served)
+
+
+class Recovery(NamedTuple):
+    """How many links were lost, and after how many seconds half of them and all were back, and all shops had sent."""
+
+    lost: int
+    half_s: float
+    connected_s: float
+    served_s: float
 
 
 async def enrol(office: HeadOffice, where: Path, count: int) -> dict[str, dict[str, Any]]:
@@ -180,9 +195,9 @@ def run_links(where: Path, settings: dict[str, dict[str, Any]], count: int, spre
             one.end()
 
 
-def count_bytes(office: HeadOffice) -> dict[str, tuple[int, int]]:
+def count_bytes(servers: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return how many bytes each client has sent to servers and received, with TLS and the headers of TCP and IP."""
-    ports = " or ".join(f"dport = :{server.rpartition(':')[2]}" for server in office.servers)
+    ports = " or ".join(f"dport = :{server.rpartition(':')[2]}" for server in servers)
     command = ["ss", "-tinHO", "state", "established", f"( {ports} )"]
     sockets = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     found = {}
@@ -198,11 +213,11 @@ def count_bytes(office: HeadOffice) -> dict[str, tuple[int, int]]:
 
 
 async def measure_quiet(office: HeadOffice, uses: list[ProcessUse], shops: int, seconds: float) -> None:
-    before, cpu, written = count_bytes(office), [one.cpu_s for one in uses], [one.written_bytes for one in uses]
+    before, cpu, written = count_bytes(office.servers), [one.cpu_s for one in uses], [one.written_bytes for one in uses]
     began = time.monotonic()
     await asyncio.sleep(seconds)
     passed = time.monotonic() - began
-    after = count_bytes(office)
+    after = count_bytes(office.servers)
     stayed = before.keys() & after.keys()
     sent, received = (sum(after[one][way] - before[one][way] for one in stayed) for way in (0, 1))
     minute = 60 / passed / max(1, len(stayed))
@@ -252,6 +267,7 @@ async def started(office: HeadOffice) -> AsyncIterator[list[ProcessUse]]:
 async def survive(office: HeadOffice, links: Links, site: OfficeVisitor, what: str, *, outage_s: float = 0.0) -> bool:
     """Kill the first server, or all of them for a while; return whether all shops are served again in time."""
     victims = office.nodes if outage_s else office.nodes[:1]
+    held = len(count_bytes(office.servers[: len(victims)]))
     began = time.monotonic()
     await asyncio.gather(*(node.kill() for node in victims))
     links.add_event()
@@ -260,11 +276,12 @@ async def survive(office: HeadOffice, links: Links, site: OfficeVisitor, what: s
         began = time.monotonic()
         for node in victims:
             await node.start()
-    half, connected, served = await links.until_served(began)
-    print(f"{what}: half of the lost links are back after {half:.1f} s, all after {connected:.1f} s; an event of each")
-    print(f"  shop is acknowledged after {served:.1f} s; {links.describe_failures()}")
+    seen = await links.until_served(began)
+    print(f"{what}: {seen.lost} links were lost, of {held} connections; half of them are back after", end=" ")
+    print(f"{seen.half_s:.1f} s, all after {seen.connected_s:.1f} s;")
+    print(f"  an event of each shop is acknowledged after {seen.served_s:.1f} s; {links.describe_failures()}")
     print(f"  the head office shows all as well after {await until_shown(site, links.count, began):.1f} s", flush=True)
-    return max(connected, served) <= MAX_RECOVERY_S
+    return max(seen.connected_s, seen.served_s) <= MAX_RECOVERY_S
 
 
 async def measure(where: Path, shops: int, processes: int, seconds: float) -> list[str]:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from firmware_tools.language import message
+from gateway.cli.client import ApiError
+from gateway.cli.command import CommandContext, CommandFailed, run_command
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.simulator.store import SimulatedStore
+from tests.forking import start_program
 
 ODD = "d8:AB:00 :smile: [bold]till[/bold]"
 
@@ -99,3 +102,33 @@ async def test_a_terminal_that_cannot_show_a_name(store: SimulatedStore, command
     process = await command.begin("cameras", "show", name, **environment)
     shown, errors = await process.communicate()
     assert (process.returncode, errors.count(b"\n")) == (1, 1), "the reason is one line"
+
+
+@pytest.mark.parametrize("words", [("catalogue",), ("catalogue", "--json"), ("catalogue", "--markdown"),
+                                   ("office", "asyncapi")])  # fmt: skip
+async def test_a_disk_that_is_full_is_said_and_a_reader_that_has_gone_is_not(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: ASYNC230  a device
+        process = await start_program("gateway", *words, stdout=full)
+        _, errors = await process.communicate()
+    assert (process.returncode, errors.count(b"\n")) == (1, 1), errors
+    assert b"standard output cannot be written: No space left on device" in errors
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await start_program("gateway", *words, stdout=writing)
+    os.close(writing)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (1, b"")
+
+
+def test_a_command_that_fails_after_its_result_prints_no_second_document(capsys: pytest.CaptureFixture[str]) -> None:
+    context = CommandContext(None, json=True, no_input=True)
+
+    async def work() -> None:
+        context.emit({"state": "begun"}, print_members)
+        raise ApiError({"detail": "the gateway has gone"})
+
+    with pytest.raises(CommandFailed, match="1"):
+        run_command(context, work())
+    printed = capsys.readouterr()
+    assert [json.loads(line) for line in printed.out.splitlines()] == [{"state": "begun"}]
+    assert "the gateway has gone" in printed.err

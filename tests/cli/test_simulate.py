@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -86,6 +87,22 @@ async def test_the_cloud_goes_down_and_comes_up_with_one_settings_file(short_pat
         async with simulated(command, "store", "--cameras", "1", **state_home) as again:
             assert (again["cloud"], again["cameras"]) == (store["cloud"], store["cameras"])
             await until_delivered(command, waiting["outbox_id"])
+
+
+async def test_gateways_of_several_stores_run_at_the_same_time(short_path: Path) -> None:
+    commands = [Commands(short_path / name / "gateway.toml") for name in "ab"]
+    ports = set()
+    async with contextlib.AsyncExitStack() as running:
+        for command in commands:
+            words = ("store", "--cameras", "1", "--directory", str(command.config.parent))
+            store = await running.enter_async_context(simulated(command, *words))
+            ports.add(urlsplit(store["gateway"]).port)
+        for command in commands:
+            await running.enter_async_context(gateway(command))
+    assert len(ports) == 2
+    assert 8080 not in ports
+    async with simulated(commands[1], "store", "--cameras", "1", "--directory", str(short_path / "b")) as again:
+        assert again["gateway"] == store["gateway"]
 
 
 async def test_the_cloud_knows_its_labels_and_products_after_a_restart(short_path: Path) -> None:

@@ -19,9 +19,10 @@ from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
+from tests.chromium import DESKTOP, PHONE
 from tests.console.test_every_page import ENDPOINT, keep_label, keep_plan, keep_product
 from tests.console.test_outbox_pages import refuse_product
-from tests.console.walk import DESKTOP, PHONE, begin, list_paths
+from tests.console.walk import begin, list_paths
 from tests.search import find, manage
 
 

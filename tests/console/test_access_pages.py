@@ -4,6 +4,7 @@ import re
 
 from playwright.async_api import Browser, expect
 
+from tests.chromium import DESKTOP, open_window
 from tests.console.conftest import Console, open_browser_session
 
 HOSTILE = '"><script>document.title=1</script>'
@@ -17,7 +18,7 @@ async def test_a_scanned_code_signs_another_device_in(console: Console, browser:
     await expect(page.get_by_alt_text("QR code")).to_be_visible()
     code = await page.locator(".code-text").inner_text()
     assert re.fullmatch(r"[2-9A-Z]{4}-[2-9A-Z]{4}", code)
-    other = await (await browser.new_context()).new_page()
+    other = await (await open_window(browser, viewport=DESKTOP)).new_page()
     await other.goto(f"{console.url}console/sign-in#code={code}")
     await other.wait_for_url("**/console/")
     [record] = [one for one in console.gateway.tokens.all() if one.name == HOSTILE]

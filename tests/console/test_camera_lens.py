@@ -6,7 +6,8 @@ from playwright.async_api import Browser, expect
 from gateway.console.detection_schedule import ALWAYS, DetectionSchedule
 from gateway.errors import InvalidRequest
 from gateway.simulator.camera import SimulatedCamera
-from tests.console.conftest import SLOW_MS, Console, open_browser_session
+from tests.chromium import SLOW_MS
+from tests.console.conftest import Console, open_browser_session
 
 
 async def test_settings_are_shown_and_changed(console: Console, browser: Browser, camera: SimulatedCamera) -> None:

@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from gateway.simulator.camera import SimulatedCamera
-from tests.console.conftest import SLOW_MS, Console, open_browser_session
+from tests.chromium import SLOW_MS
+from tests.console.conftest import Console, open_browser_session
 
 
 async def wait_for(page: Page, expression: str) -> None:

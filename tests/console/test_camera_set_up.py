@@ -19,7 +19,8 @@ from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.camera_state import SimulatedAccessPoint
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
-from tests.console.conftest import SLOW_MS, Console, open_browser_session
+from tests.chromium import SLOW_MS
+from tests.console.conftest import Console, open_browser_session
 from tests.search import find
 
 HOSTILE_SSID = '"><img src=x onerror=1>'

@@ -11,9 +11,10 @@ from gateway.app import Gateway
 from gateway.products.list_intake import ListOptions
 from gateway.shop.plan_reader import read_list
 from gateway.simulator.store import SimulatedStore
+from tests.chromium import DESKTOP, PHONE
 from tests.console.conftest import Console
 from tests.console.test_outbox_pages import refuse_product
-from tests.console.walk import DESKTOP, PHONE, begin, list_paths
+from tests.console.walk import begin, list_paths
 from tests.search import find, manage
 
 ENDPOINT: Final = {"side": "cloud", "path": "order/update"}

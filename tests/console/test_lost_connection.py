@@ -12,6 +12,7 @@ from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.ports import find_free_port
 from gateway.simulator.store import SimulatedStore
+from tests.chromium import open_window
 from tests.console.conftest import Console, open_browser_session
 from tests.console.test_outbox_pages import refuse_product
 
@@ -35,7 +36,7 @@ async def test_a_page_outlives_a_restart_of_the_gateway(
     url = f"http://127.0.0.1:{port}/"
     async with running(settings) as gateway:
         code = gateway.pairing.create("browser", ["admin"]).code
-        page = await (await browser.new_context()).new_page()
+        page = await (await open_window(browser)).new_page()
         await page.goto(f"{url}console/sign-in#code={code}")
         await page.wait_for_url("**/console/")
         await page.goto(f"{url}console/outbox")

@@ -99,7 +99,7 @@ def fleet_section(settings_file: Path) -> None:
 @pytest.mark.usefixtures("fleet_section")
 async def test_what_the_head_office_sets_is_shown_and_not_changed_here(console: Console) -> None:
     write_changes(second(console.gateway), {("cloud", "shop_id"): "own"})
-    desired = DesiredSettings(settings={"cloud.shop_id": "of the office"})
+    desired = DesiredSettings(member="a of a chain", settings={"cloud.shop_id": "of the office"})
     write_desired(console.gateway.directory.path / "head-office-settings.json", desired)
     await console.sign_in()
     await console.post("shop/settings", csrf=await console.csrf(), **FORM | {"video.max_streams": "4"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 from yarl import URL
 
 from gateway.api.server import serve
@@ -16,7 +16,8 @@ from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.ports import find_free_port
 from gateway.simulator.store import SimulatedStore
-from tests.console.conftest import CHROMIUM, Console
+from tests.chromium import NAME, open_window
+from tests.console.conftest import Console
 
 
 async def test_a_code_opens_a_session_with_a_careful_cookie(console: Console) -> None:
@@ -221,16 +222,6 @@ async def test_a_part_leaves_notices_to_the_next_page(console: Console) -> None:
 
 
 @contextlib.asynccontextmanager
-async def named_browser() -> AsyncIterator[Browser]:
-    """Open a browser that knows this machine by a name: it trusts loopback addresses as it trusts HTTPS."""
-    rules = "--host-resolver-rules=MAP sunmi-gateway.local 127.0.0.1"
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", rules])
-        yield opened
-        await opened.close()
-
-
-@contextlib.asynccontextmanager
 async def open_gateway(file: Path) -> AsyncIterator[Gateway]:
     gateway = await Gateway.open(load_settings(file))
     try:
@@ -239,22 +230,25 @@ async def open_gateway(file: Path) -> AsyncIterator[Gateway]:
         await gateway.close()
 
 
-async def test_after_a_session_by_https_another_one_opens_by_http(store: SimulatedStore, tmp_path: Path) -> None:
-    """Over plain HTTP a browser does not replace a cookie that was set over HTTPS."""
+async def test_after_a_session_by_https_another_one_opens_by_http(
+    browser: Browser, store: SimulatedStore, tmp_path: Path
+) -> None:
+    """Over plain HTTP a browser does not replace a cookie that was set over HTTPS.
+
+    The gateway has a name, since a browser trusts loopback addresses as it trusts HTTPS.
+    """
     file = tmp_path / "gateway.toml"
     server = f'[server]\nhost = "127.0.0.1"\nport = 0\nhttps_port = {find_free_port()}\n'
     storage = f'[storage]\ndirectory = "{tmp_path}/state"\n'
     file.write_text(f"{store.settings_toml(tmp_path)}\n{server}{storage}", encoding="utf-8")
-    async with open_gateway(file) as gateway, serve(gateway, add_pages=add_console) as urls, named_browser() as browser:
-        context = await browser.new_context(ignore_https_errors=True)
-        page = await context.new_page()
+    async with open_gateway(file) as gateway, serve(gateway, add_pages=add_console) as urls:
+        page = await (await open_window(browser, ignore_https_errors=True)).new_page()
         for url in (next(url for url in urls if url.startswith("https")), urls[0]):
             code = gateway.pairing.create("phone", ["admin"])
-            await page.goto(f"{url.replace('127.0.0.1', 'sunmi-gateway.local')}console/sign-in")
+            await page.goto(f"{url.replace('127.0.0.1', NAME)}console/sign-in")
             await page.get_by_label("Pairing code").fill(code.code)
             await page.get_by_role("button", name="Sign in").click()
             await expect(page.get_by_role("heading", level=1)).to_have_text("Is the shop all right?")
-        await context.close()
 
 
 async def test_no_page_leads_to_an_authority_that_there_is_not(console: Console) -> None:

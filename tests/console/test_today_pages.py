@@ -52,6 +52,19 @@ async def test_events_appear_by_themselves_and_can_be_filtered(console: Console,
     await expect(page.locator("#events")).to_contain_text("Motion or sound was noticed")
 
 
+async def test_what_a_person_has_opened_stays_open_when_it_is_fetched_again(console: Console, browser: Browser) -> None:
+    _, page = await open_browser_session(browser, console, "pos")
+    await page.goto(f"{console.url}console/today")
+    part, numbers = page.locator("#flow"), page.locator("#flow details").first
+    for chosen in (True, False):
+        await numbers.locator("summary").click()
+        await part.evaluate(
+            "one => { one.dataset.earlier = ''; document.body.dispatchEvent(new Event('gateway:refresh')); }"
+        )
+        await expect(page.locator("#flow[data-earlier]")).to_have_count(0)
+        assert await numbers.evaluate("one => one.open") is chosen
+
+
 async def test_the_newest_events_come_first(console: Console) -> None:
     for number in range(60):
         await console.gateway.event_log.append(seen(f"group {number}"))

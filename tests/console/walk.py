@@ -3,14 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
 from gateway.console.pages import PAGES
-
-PHONE: Final = {"width": 390, "height": 844}
-DESKTOP: Final = {"width": 1440, "height": 900}
+from tests.chromium import open_window
 
 
 def list_paths(names: dict[str, str]) -> Iterator[str]:
@@ -54,10 +51,9 @@ class Walk:
         await self.page.goto(url, wait_until="load")
 
 
-async def begin(browser: Browser, *, language: str, scheme: str, size: dict[str, int]) -> Walk:
+async def begin(browser: Browser, *, language: str, scheme: str, size: dict[str, int], **given: bool) -> Walk:
     """Return a walk of a new visitor. `language` is as browsers name it, `scheme` is light or dark."""
-    context = await browser.new_context(locale=language, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
-    context.set_default_timeout(120_000)  # no walk ends because the machine is slow
+    context = await open_window(browser, locale=language, color_scheme=scheme, viewport=size, **given)
     walk = Walk(context, await context.new_page())
     walk.start()
     return walk

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.api_document import build_gateway_document, load_document
+from tests.each import for_each
 
 DOCUMENT = build_gateway_document()
 VENDORS = re.compile("(Camera|Cloud).*(Request|Response)")
@@ -53,7 +52,7 @@ def find_examples(pointer: str, schema: Any) -> Iterator[tuple[str, Any]]:
         yield from find_examples(f"{pointer}/anyOf/{number}", option)
 
 
-@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+@for_each(DOCUMENT["components"]["schemas"])
 def test_examples_are_valid(name: str) -> None:
     for pointer, example in find_examples(f"#/components/schemas/{name}", DOCUMENT["components"]["schemas"][name]):
         assert load_document().find_mistake(pointer, example) is None, pointer

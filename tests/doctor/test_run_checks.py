@@ -25,13 +25,14 @@ async def endless(context: CheckContext) -> list[Finding]:
 
 async def test_findings_come_in_the_order_of_the_checks() -> None:
     checks = [Check("endless", endless, 0.2), Check("good", good), Check("broken", broken)]
+    before = asyncio.all_tasks()
     found = await run_checks(CheckContext(Settings(), None), checks)
     assert [(one.check, one.status) for one in found] == [
         ("endless", "warning"), ("good", "ok"), ("good", "warning"), ("broken", "warning"),
     ]  # fmt: skip
     assert "0 s" in found[0].what
     assert "with a secret inside" not in str(found)
-    assert len(asyncio.all_tasks()) == 1, "nothing goes on afterwards"
+    assert asyncio.all_tasks() <= before, "nothing goes on afterwards"  # what earlier tests have left may end
 
 
 async def test_what_several_checks_need_is_done_once() -> None:

@@ -172,7 +172,7 @@ async def test_ids_of_another_epoch_or_of_the_future_bring_a_notice(tmp_path: Pa
         log_range = event_log.range
         assert log_range.resume_after(log_range.id(1)) == (1, None)
         assert log_range.resume_after("0") == (0, None)
-        for given, reason in (("ffffff-1", "new_epoch"), (log_range.id(3), "from_the_future")):
+        for given, reason in ((f"{'f' * 16}-1", "new_epoch"), (log_range.id(3), "from_the_future")):
             resume_point = log_range.resume_after(given)
             assert resume_point.notice is not None
             assert (resume_point.after, resume_point.notice.reason) == (0, reason)

@@ -10,6 +10,7 @@ from gateway.events.types import CameraFound, DiskLow
 from gateway.outbox.events import QueueBlocked
 from gateway.protocol.event_type import EVENT_TYPES, TYPE_PATTERN, EventType
 from gateway.protocol.vendor_events import VENDOR_EVENTS, FaceSeen, MotionDetected, VendorEvent, list_camera_events
+from tests.each import for_each
 
 CAMERA = ["managed", "address", "name"]
 DISK = ["free_bytes", "total_bytes"]
@@ -72,7 +73,7 @@ def test_names_and_members_are_as_promised() -> None:
     assert {field.name for field in fields(VendorEvent)} == VENDOR
 
 
-@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+@for_each(sorted(EVENT_TYPES))
 def test_every_type_and_every_member_is_documented(name: str) -> None:
     declared = EVENT_TYPES[name]
     assert TYPE_PATTERN.fullmatch(name)

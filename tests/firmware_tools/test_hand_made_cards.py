@@ -98,6 +98,7 @@ def format_card(
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_cards_of_any_layout_are_judged_and_cleaned(
     format_card: Callable[[Layout], Path],

@@ -14,6 +14,7 @@ from firmware_tools import language
 from firmware_tools.language import Language, Message, add_catalogues, join, message, translate
 
 TRANSLATIONS = {
+    "; ": "；",
     "": "Content-Type: text/plain; charset=utf-8\n",
     "The camera {sn} cannot be reached": "无法连接摄像机 {sn}",
     "{what}: {reason}": "{what}：{reason}",
@@ -39,7 +40,7 @@ def _catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     folder = tmp_path / "locale/zh/LC_MESSAGES"
     folder.mkdir(parents=True)
     (folder / "test.mo").write_bytes(compile_mo(TRANSLATIONS))
-    monkeypatch.setattr(language, "_directories", [])
+    monkeypatch.setattr(language, "CATALOGUE_FOLDERS", [])
     add_catalogues(tmp_path / "locale")
     yield
     language.load_catalogue.cache_clear()
@@ -139,7 +140,8 @@ def test_values_stay_as_they_are_whatever_they_hold(sn: str) -> None:
 def test_joined_messages_are_translated_each_by_itself() -> None:
     text = join("; ", [message("The camera {sn} cannot be reached", sn=1), "disk", message("Usage:")])
     assert text == "The camera 1 cannot be reached; disk; Usage:"
-    assert translate(text, Language.CHINESE) == "无法连接摄像机 1; disk; 用法："
+    assert translate(text, Language.CHINESE) == "无法连接摄像机 1；disk；用法："
+    assert translate(join(", ", ["a; b", "c"]), Language.CHINESE) == "a; b, c"
     assert join(", ", []) == ""
 
 

@@ -213,11 +213,18 @@ def test_a_word_means_one_field() -> None:
         assert {KNOWN_HEADINGS[normalize_heading(word)] for word in (name, *words)} == {name}
 
 
+def test_a_number_is_that_of_the_product() -> None:
+    assert read("number,name,price\n7,a,1\n").products == (Product(id="7", name="a", price=Decimal(1)),)
+
+
 def test_columns_that_are_not_known_are_named_and_those_that_are_needed_asked_for() -> None:
     assert read("id,name,price,cost\n1,a,1,0.5\n").notices == ("column cost is not known, and not used",)
     missing = errors("id,colour\n1,red\n")
     assert missing.keys() == {"name", "price"}
-    assert "the headings found are id, colour; map the right one: COLUMN=price" in missing["price"]
+    assert (
+        "the headings found are id, colour; map the right one: COLUMN=price, or call it price in the list"
+        in missing["price"]
+    )
     mapped = ColumnMapping.from_options(["Artikel=id"])
     with pytest.raises(InvalidRequest, match="no column is Artikel, as the mapping calls this; the headings found are"):
         read("id,name,price\n1,a,1\n", mapping=mapped)

@@ -10,9 +10,10 @@ from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import REDACTED, Catalogue, Endpoint, Side
 from gateway.protocol.parameters import Parameter
+from tests.each import for_each
 
-ENDPOINTS = [pytest.param(endpoint, id=f"{endpoint.side}:{endpoint.path}") for endpoint in CATALOGUE.endpoints]
-CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.list_endpoints("cloud")]
+for_each_endpoint = for_each(CATALOGUE.endpoints, name=lambda endpoint: f"{endpoint.side}:{endpoint.path}")
+for_each_cloud_call = for_each(CATALOGUE.list_endpoints("cloud"), name=lambda endpoint: endpoint.path)
 READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
 DELETING = {"face/delete", "face/group/delete"}
 PLACES = re.compile(r"[A-Z][A-Za-z ]+(, [0-9]|$)")
@@ -56,7 +57,7 @@ def test_how_a_call_is_authorised(path: str, auth: str) -> None:
     assert CATALOGUE.get("camera", path).auth == auth
 
 
-@pytest.mark.parametrize("endpoint", CLOUD)
+@for_each_cloud_call
 def test_every_cloud_call_is_signed(endpoint: Endpoint) -> None:
     assert endpoint.auth == "signed"
 
@@ -83,7 +84,7 @@ def test_an_endpoint_declared_twice_is_refused() -> None:
         Catalogue((CATALOGUE.endpoints[0], CATALOGUE.endpoints[0]))
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_it_is_described_as_json(endpoint: Endpoint) -> None:
     described = endpoint.describe()
     assert json.loads(json.dumps(described)) == described
@@ -94,7 +95,7 @@ def test_it_is_described_as_json(endpoint: Endpoint) -> None:
     )
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_it_says_where_it_comes_from(endpoint: Endpoint) -> None:
     assert PLACES.match(endpoint.source)
     assert endpoint.title
@@ -103,7 +104,7 @@ def test_it_says_where_it_comes_from(endpoint: Endpoint) -> None:
         assert endpoint.note or "history" in endpoint.path
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_its_return_codes(endpoint: Endpoint) -> None:
     codes = {known.code: known for known in endpoint.return_codes}
     assert endpoint.return_codes[0].code == 0
@@ -117,7 +118,7 @@ def test_its_return_codes(endpoint: Endpoint) -> None:
         assert {5090, 5091, 5092} <= codes.keys()
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_its_response_fields(endpoint: Endpoint) -> None:
     kinds = {field.path: field.type for field in endpoint.response_fields}
     assert len(kinds) == len(endpoint.response_fields)
@@ -127,7 +128,7 @@ def test_its_response_fields(endpoint: Endpoint) -> None:
             assert kinds[container] == "array"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_its_examples_and_defaults_fit(endpoint: Endpoint) -> None:
     for known in every_parameter(endpoint.parameters):
         for value in (known.example, known.default):
@@ -135,7 +136,7 @@ def test_its_examples_and_defaults_fit(endpoint: Endpoint) -> None:
                 assert known.encode(value) == str(value)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_passwords_and_addresses_of_streams_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
     for known in every_parameter(endpoint.parameters):
         assert known.secret == ("password" in known.name)
@@ -159,7 +160,7 @@ def test_a_response_without_the_secret_stays_as_it_is(response: object) -> None:
     assert CATALOGUE.get("camera", "config/getWifiConf").redact(response) == response
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_its_scope(endpoint: Endpoint) -> None:
     reads = bool(READS.search(endpoint.path))
     if endpoint.path in DELETING or endpoint.path.startswith("hook/") or endpoint.path.endswith("upgrade"):
@@ -176,7 +177,7 @@ def test_its_scope(endpoint: Endpoint) -> None:
         assert endpoint.scope == "pos"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@for_each_endpoint
 def test_whether_it_may_be_repeated(endpoint: Endpoint) -> None:
     if READS.search(endpoint.path):
         assert endpoint.repeatable
@@ -184,7 +185,7 @@ def test_whether_it_may_be_repeated(endpoint: Endpoint) -> None:
         assert endpoint.repeatable == (endpoint.path == "hook/add")
 
 
-@pytest.mark.parametrize("endpoint", CLOUD)
+@for_each_cloud_call
 def test_a_cloud_call_names_its_shop_and_is_bounded(endpoint: Endpoint) -> None:
     names = [known.name for known in endpoint.parameters]
     assert endpoint.max_bytes == 1048576

@@ -50,3 +50,12 @@ def test_elements_and_members_come_as_they_stand_there() -> None:
     first, second = json_text.split_array('[{"class":7,"price":1.50},{"a":{"class":1},"class":"\u00e9"}]')
     assert (first, second) == (b'{"class":7,"price":1.50}', '{"a":{"class":1},"class":"é"}'.encode())
     assert [json_text.load_member(raw, "class") for raw in (first, second)] == [7, "é"]
+
+
+def test_what_is_to_be_written_again_leaves_room_around_it() -> None:
+    assert json_text.load_shallow(b'{"a": [1.50]}') == json_text.loads('{"a": [1.50]}')
+    deep = b"[" * 900 + b"]" * 900
+    assert json_text.loads(deep)
+    for text in (deep, b"1],[2", b"][", b""):
+        with pytest.raises(ValueError, match=r"nested too deeply|Expecting value|Extra data"):
+            json_text.load_shallow(text)

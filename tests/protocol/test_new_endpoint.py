@@ -55,7 +55,7 @@ def test_an_endpoint_is_one_declaration(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for folder in ("gateway", "tests/protocol", "tests/fixtures"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    for file in ("pyproject.toml", "tests/conftest.py", "tests/api_document.py"):
+    for file in ("pyproject.toml", *(f"tests/{name}.py" for name in ("conftest", "api_document", "chromium", "each"))):
         shutil.copy(ROOT / file, tmp_path / file)
     chapter = tmp_path / CHAPTER
     before, marker, after = chapter.read_text(encoding="utf-8").partition("\nENDPOINTS = (")

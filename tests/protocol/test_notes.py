@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from gateway import protocol
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.discovery_frames import encode_request
 from gateway.protocol.reference import render
+from tests.each import for_each
 
 ROOT = Path(__file__).parent.parent.parent
 NOTES = Path(protocol.__file__).parent / "NOTES.md"
@@ -21,18 +21,24 @@ _REFERENCE = re.compile(r"\(NOTES: ([^()]+)\)")
 _LINK = re.compile(r"\[([^]]+)\]\(#([^)]+)\)")
 _ELSEWHERE = re.compile(r"\bseed 0\d\d\b|\bnotes?, (?:sections?|contradictions?|[0-9])|\bthe seed'?s?\b", re.IGNORECASE)
 """Citations of documents that no reader of the repository has."""
+_MAY_CITE = re.compile("note|seed", re.IGNORECASE)
 
 FACTS: dict[str, str] = dict(_FACT.findall(NOTES.read_text(encoding="utf-8")))
 """Headings of the notes, each with the first line below it."""
 
 
-def lines() -> Iterator[tuple[str, str]]:
-    """Yield every line of the repository that may cite, with its place."""
+@cache
+def lines() -> list[tuple[str, str]]:
+    """Return every line of the repository that may cite, with its place."""
+    found = []
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*")):
             if file.suffix in KINDS and file not in (NOTES, Path(__file__)):
+                place = file.relative_to(ROOT)
                 for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-                    yield f"{file.relative_to(ROOT)}:{number}", line
+                    if _MAY_CITE.search(line):
+                        found.append((f"{place}:{number}", line))
+    return found
 
 
 def references() -> Iterator[tuple[str, str]]:
@@ -56,7 +62,7 @@ def test_every_heading_is_referred_to_or_background() -> None:
     assert set(FACTS) - {heading for _, heading in references()} == background
 
 
-@pytest.mark.parametrize("heading", FACTS)
+@for_each(FACTS)
 def test_a_fact_has_a_source(heading: str) -> None:
     assert FACTS[heading].startswith(("*Source:* ", "*Background.* "))
 

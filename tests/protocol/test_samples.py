@@ -15,6 +15,7 @@ from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.envelope import parse_response
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.signing import sign
+from tests.each import for_each
 from tests.protocol.test_vendor_paths import MISPRINTED_PATHS
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "samples"
@@ -43,7 +44,7 @@ def test_every_endpoint_whose_path_is_printed_has_a_sample() -> None:
         assert paths[side] <= sampled
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@for_each(SAMPLES)
 def test_a_sample_is_well_formed(name: str) -> None:
     sample = SAMPLES[name]
     path = endpoint_of(sample).path.replace("/", "-")
@@ -53,7 +54,7 @@ def test_a_sample_is_well_formed(name: str) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z ]+, [0-9.]+", sample["source"])
 
 
-@pytest.mark.parametrize("name", [name for name in named("request") if "refused" not in SAMPLES[name]])
+@for_each(name for name in named("request") if "refused" not in SAMPLES[name])
 def test_a_request_encodes_to_what_is_printed(name: str) -> None:
     sample = SAMPLES[name]
     endpoint = endpoint_of(sample)
@@ -69,7 +70,7 @@ def test_a_request_encodes_to_what_is_printed(name: str) -> None:
             assert call.fields[field] == str(value)
 
 
-@pytest.mark.parametrize("name", named("refused"))
+@for_each(named("refused"))
 def test_a_request_that_is_wrong_on_purpose_is_refused(name: str) -> None:
     sample = SAMPLES[name]
     with pytest.raises(InvalidRequest) as caught:
@@ -82,7 +83,7 @@ def test_the_worked_activation_verifies() -> None:
     assert sign(request, "12345678") == request["sign"]
 
 
-@pytest.mark.parametrize("name", named("answer"))
+@for_each(named("answer"))
 def test_a_response_holds_only_what_is_declared(name: str) -> None:
     sample = SAMPLES[name]
     endpoint = endpoint_of(sample)

@@ -5,8 +5,10 @@ import logging
 
 import pytest
 
+from firmware_tools.language import Language, message, translate
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor, TaskReport
+from tests.waiting import until
 
 
 def only(supervisor: Supervisor) -> TaskReport:
@@ -53,6 +55,13 @@ async def test_a_failed_service_is_restarted_and_logged_at_its_beginning_and_its
     begins, ends = [record for record in caplog.records if "worker" in record.message]
     assert begins.exc_info is not None
     assert ends.message.startswith("resolved: ")
+
+
+async def test_why_a_service_fails_can_be_shown_in_another_language(supervisor: Supervisor) -> None:
+    work = Failing(StateError(message("{path} can be used", path="x")))
+    supervisor.start_service("worker", work.run)
+    await work.failed.wait()
+    assert translate(only(supervisor).last_failure or "", Language.CHINESE) == "x 可以使用"
 
 
 async def test_a_service_that_goes_on_by_itself_is_reported_as_failing_until_it_works(supervisor: Supervisor) -> None:
@@ -242,13 +251,10 @@ async def test_only_vital_services_that_do_not_work_are_silent(supervisor: Super
     supervisor.start_service("broken", broken.run, vital=True)
     supervisor.start_service("full", full.run, vital=True)
     supervisor.start_service("other", other.run)
-    while not supervisor.silent_vital_services(0.5):
-        await full.failed.wait()
-        await asyncio.sleep(0.01)
-    assert supervisor.silent_vital_services(0.5) == ["broken"]
+    await until(lambda: supervisor.silent_vital_services(0.5) == ["broken"])  # a busy machine keeps the others waiting
     broken.repaired.set()
     await broken.worked.wait()
-    assert supervisor.silent_vital_services(0.5) == []
+    await until(lambda: supervisor.silent_vital_services(0.5) == [])
 
 
 async def test_a_part_may_remove_its_service_while_all_are_stopped() -> None:

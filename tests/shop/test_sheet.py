@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
-from tests.console.conftest import CHROMIUM, SLOW_MS
+from tests.chromium import open_window
 from tests.shop.conftest import PLAN, Site, failures, open_site
 
 SHEET = f"{PLAN}/sheet"
@@ -172,15 +172,11 @@ async def test_older_firmware_and_a_missing_door_line_are_left_to_do(site: Site)
     assert any("door line" in task for task in faces["to_do"])
 
 
-async def print_page(html: str, folder: Path) -> tuple[bytes, str]:
+async def print_page(browser: Browser, html: str, folder: Path) -> tuple[bytes, str]:
     """Print a page in a browser, and return the PDF and its text."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = await browser.new_page()
-        page.set_default_timeout(SLOW_MS)
-        await page.set_content(html)
-        pdf = await page.pdf(prefer_css_page_size=True)
-        await browser.close()
+    page = await (await open_window(browser)).new_page()
+    await page.set_content(html)
+    pdf = await page.pdf(prefer_css_page_size=True)
     file = folder / "sheet.pdf"
     await asyncio.to_thread(file.write_bytes, pdf)
     process = await asyncio.create_subprocess_exec("pdftotext", "-layout", file, "-", stdout=asyncio.subprocess.PIPE)
@@ -189,10 +185,10 @@ async def print_page(html: str, folder: Path) -> tuple[bytes, str]:
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-async def test_a_sheet_of_25_cameras_prints_on_a4_in_chinese(site: Site, tmp_path: Path) -> None:
+async def test_a_sheet_of_25_cameras_prints_on_a4_in_chinese(site: Site, browser: Browser, tmp_path: Path) -> None:
     rows = [{"sn": f"FM010A23{number:05}", "name": f"Camera {number}", "place": HOSTILE} for number in range(25)]
     assert (await site.rest("PUT", PLAN, {"cameras": rows})).status == 200
-    pdf, text = await print_page(await fetch_page(site, "zh"), tmp_path)
+    pdf, text = await print_page(browser, await fetch_page(site, "zh"), tmp_path)
     pages = len(re.findall(rb"/Type /Page\b(?!s)", pdf))
     assert 7 <= pages <= 14, "three or four cameras on a page, and none is cut"
     assert re.search(rb"/MediaBox \[0 0 59[45][.0-9]* 84[12]", pdf), "it is A4"

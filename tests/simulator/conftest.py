@@ -57,7 +57,7 @@ def lenient_context() -> ssl.SSLContext:
 @pytest.fixture
 async def http(lenient_context: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(ssl=lenient_context)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=5)) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
         yield session
 
 

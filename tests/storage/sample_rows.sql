@@ -50,7 +50,7 @@ INSERT INTO item_content (sequence, text) VALUES (11, '{"id":"7","name":"Cola","
 INSERT INTO item_file (sequence, name, filename, content_type, data)
     VALUES (11, 'pic', 'label.png', 'image/png', X'89504E470D0A1A0A0000000D49484452');
 INSERT INTO event_log (id, epoch, next_number, bytes, ticket_key)
-    VALUES (1, '5e1f0a', 4, 180, X'000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F');
+    VALUES (1, '5e1f0a7c93d2b846', 4, 180, X'000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F');
 INSERT INTO event (number, time_ms, type, source, camera, data, face_id, personal, size, recorded_s) VALUES (1, 1763850000123,
     'camera.person', 'camera', 'FM02D96S00001', '{"face_id":"29195"}', '29195', 1, 60, 778000.5);
 INSERT INTO event (number, time_ms, type, source, camera, data, face_id, personal, size, recorded_s) VALUES (3, 1763850002789,
@@ -58,10 +58,11 @@ INSERT INTO event (number, time_ms, type, source, camera, data, face_id, persona
 INSERT INTO callback (digest, accepted_s) VALUES (X'00112233445566778899AABBCCDDEEFF', 778000.5);
 INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered) VALUES ('wh_1', 'Kasse 收银台',
     'https://127.0.0.1:8443/hook', 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz', 'camera.person', '', 1763850000, 2);
-INSERT INTO fleet_cursor (id, epoch, number, published) VALUES (1, '5e1f0a', 3, 3);
-INSERT INTO fleet_command (number, id, name, who, subject, outcome, reason, result, began_at) VALUES (1, 'k3yk3yk3y', 'token_revoke',
-    'anna', 'till 1', 'done', '', '{"revoked":"till 1"}', 1763850000);
-INSERT INTO fleet_content (part, content, outcome, reason) VALUES ('templates.shelf', '5e1f0a', 'refused', 'it doesn''t fit');
+INSERT INTO fleet_cursor (id, epoch, number, published, since, member) VALUES (1, '5e1f0a7c93d2b846', 3, 3, 0,
+    'berlin-1 00112233445566778899aabbccddeeff');
+INSERT INTO fleet_command (number, member, id, name, who, subject, outcome, reason, result, began_at) VALUES (1,
+    'berlin-1 00112233445566778899aabbccddeeff', 'k3yk3yk3y', 'token_revoke', 'anna', 'till 1', 'done', '', '{"revoked":"till 1"}', 1763850000);
+INSERT INTO fleet_content (part, content, outcome, reason) VALUES ('templates.shelf', '5e1f0a7c93d2b846', 'refused', 'it doesn''t fit');
 INSERT INTO customer_flow (account, shop, path, first_day, last_day, data, final, fetched_at, fetched_s)
     VALUES ('https://store.sunmi.com EF3OG8R5B32X0', 'shop_id=10096', 'data/flow/day', '2025-11-01', '2025-11-02',
     '{"total_count":7}', 1, 1763850000, 778000.0);

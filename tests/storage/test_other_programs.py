@@ -17,7 +17,7 @@ from gateway.simulator.ports import find_free_port
 from tests.forking import Program, start_program
 from tests.outbox.process import GatewayProcess
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 USE = """
 import sqlite3, sys

@@ -31,6 +31,8 @@ from tests.storage.databases import create_sample, read_content, read_schema
 FULL_PROOFS = os.environ.get("FULL_PROOFS") == "1"
 COPIES = 30 if FULL_PROOFS else 3
 STEP = 1 if FULL_PROOFS else 4
+ADDED_ROWS = 1500 if FULL_PROOFS else 500
+"""Rows of each large table, apart from the two of the sample: they fill hundreds of pages."""
 NEW_AFTER_RECOVERY = {"migration", "event_log"}
 """Tables with values that a recovery makes anew."""
 
@@ -69,7 +71,7 @@ def fill(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
-        for number in range(100, 1600):
+        for number in range(100, 100 + ADDED_ROWS):
             for table, values in (
                 ("item", {"sequence": number, "order_key": f"order:1:{number}"}),
                 ("item_content", {"sequence": number, "text": f'{{"n":{number},"t":"{"x" * dice.choice(LENGTHS)}"}}'}),
@@ -84,7 +86,7 @@ def fill(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a database with thousands of rows, which nobody has open. It is copied and not changed."""
+    """Give the folder of a database with many rows, which nobody has open. It is copied and not changed."""
     path = tmp_path_factory.mktemp("large") / "gateway.db"
     asyncio.run(create_sample(path))
     fill(path)
@@ -165,7 +167,7 @@ def test_other_damage_costs_what_was_there(path: Path, kind: Kind, large: Path) 
 def test_the_report_names_what_was_damaged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spoil(path, lambda one: one.spoil([one.roots["item_content"]]))
     reopen(path)
-    assert "item_content: 1502 rows, damaged in 1 places" in caplog.text
+    assert f"item_content: {ADDED_ROWS + 2} rows, damaged in 1 places" in caplog.text
     assert "camera: 2 rows;" in caplog.text
 
 
@@ -176,6 +178,33 @@ def test_readers_of_events_notice(path: Path) -> None:
     [after] = read_content(path)["event_log"]
     assert before["epoch"] != after["epoch"]
     assert before["ticket_key"] == after["ticket_key"]
+
+
+@pytest.mark.parametrize("lost", [["fleet_cursor"], ["fleet_cursor", "event_log"]], ids=["alone", "with-the-epoch"])
+def test_of_events_that_may_have_been_sent_to_a_head_office_none_counts_as_new(path: Path, lost: list[str]) -> None:
+    [log] = read_content(path)["event_log"]
+    spoil(path, lambda one: one.spoil([one.roots[table] for table in lost]))
+    reopen(path)
+    content = read_content(path)
+    [cursor] = content["fleet_cursor"]
+    assert cursor["number"] == max(event["number"] for event in content["event"])
+    assert (cursor["epoch"] == log["epoch"]) == ("event_log" not in lost)
+    assert (cursor["published"], cursor["since"], cursor["member"]) == (0, 0, "")
+
+
+def test_events_that_a_head_office_has_are_not_sent_again_for_the_loss_of_the_epoch(path: Path) -> None:
+    before = read_content(path)["fleet_cursor"]
+    spoil(path, lambda one: one.spoil([one.roots["event_log"]]))
+    reopen(path)
+    assert read_content(path)["fleet_cursor"] == before
+
+
+def test_a_gateway_without_a_head_office_stays_one(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM fleet_cursor")
+    spoil(path, lambda one: one.spoil([one.roots["item_content"]]))
+    reopen(path)
+    assert read_content(path)["fleet_cursor"] == []
 
 
 def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -334,7 +363,7 @@ def test_a_full_disk_costs_nothing(path: Path) -> None:
     spoil(path, damage.first_page)
     size = path.stat().st_size
     for part in (0.1, 0.5, 0.9):
-        command = [sys.executable, "-c", FULL, str(path), str(int(size * part))]
+        command = [sys.executable, "-Bc", FULL, str(path), str(int(size * part))]
         done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
         assert "the disk" in done.stdout
         assert not path.exists(), "there is no new database without the rows of the old one"
