@@ -2,6 +2,9 @@
 
 import json
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -43,6 +46,30 @@ REPLAYED_HEADER: Final = "Idempotent-Replayed"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class FailureMapping:
+    """Which problems a site tells its failures as."""
+
+    known: Mapping[type[Exception], Callable[[str], Problem]]
+    """What makes a problem of the text of a failure, by its class; the first class that fits counts."""
+    unforeseen: Callable[[], Problem]
+    """What makes the problem that any other failure is told as."""
+
+    def find(self, failure: Exception) -> Problem | None:
+        """Return the problem that a failure is told as; None if nobody foresaw it."""
+        if isinstance(failure, Problem):
+            return failure
+        make = next((make for kind, make in self.known.items() if isinstance(failure, kind)), None)
+        return None if make is None else make(describe_error(failure))
+
+
+GATEWAY_FAILURES: Final = FailureMapping(
+    {StateError: partial(StorageFailed, retry_after_s=_STORAGE_RETRY_AFTER_S)},
+    partial(InternalError, message("the gateway failed unexpectedly; its log holds the details")),
+)
+"""How a gateway tells failures."""
+
+
 def _problem_document(problem: Problem) -> dict[str, Any]:
     """Return the document that describes a problem."""
     queued = {} if problem.outbox_id is None else {"outbox_id": problem.outbox_id}
@@ -50,24 +77,24 @@ def _problem_document(problem: Problem) -> dict[str, Any]:
     return {**document, **queued, **problem.members}
 
 
-def problem_response(request: web.Request, failure: Exception) -> web.Response:
+def problem_response(
+    request: web.Request, failure: Exception, mapping: FailureMapping = GATEWAY_FAILURES
+) -> web.Response:
     """Return the response to a request that failed. An unexpected failure is logged; the response tells no details.
 
     The caller logs a `StateError`. Raises an HTTPException that is no failure, such as a redirect, again.
     """
-    if isinstance(failure, StateError):
-        failure = StorageFailed(describe_error(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
-    if isinstance(failure, Problem):
-        return _make_response(failure.status, _problem_document(failure), problem_headers(failure))
-    if isinstance(failure, web.HTTPException):
+    problem = mapping.find(failure)
+    if problem is None and isinstance(failure, web.HTTPException):
         if failure.status < 400:
             raise failure
         return _make_response(
             failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
         )
-    _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    failed = InternalError(message("the gateway failed unexpectedly; its log holds the details"))
-    return _make_response(failed.status, _problem_document(failed), {})
+    if problem is None:
+        _log.error("%s %s failed", request.method, request.path, exc_info=failure)
+        problem = mapping.unforeseen()
+    return _make_response(problem.status, _problem_document(problem), problem_headers(problem))
 
 
 def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:

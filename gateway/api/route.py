@@ -13,7 +13,7 @@ from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
 from gateway.api.changes import record_change
 from gateway.api.entity_tag import add_entity_tag
-from gateway.api.problems import problem_response
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_response
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
 from gateway.api.scopes import SCOPES, require_scope
@@ -138,14 +138,15 @@ class DeclaredRoute(Generic[C]):
         needed: str | None,
         scopes: Sequence[str],
         changes: ChangesUnderWay | None = None,
+        mapping: FailureMapping = GATEWAY_FAILURES,
     ) -> WebHandler:
-        """Return the handler for aiohttp, which responds to failures with problems.
+        """Return the handler for aiohttp, which responds to failures with the problems that `mapping` says.
 
         `make_context` authenticates the caller, `record` records a change, `needed` is the scope that the caller
         needs, among all `scopes` that there are. `changes` counts the calls that are no mere reading.
         """
         takes_query = self.any_query or self.query is not None  # then the handler reads it
-        failures = FailureLog(_log, f"{self.method} {self.path} cannot use the database")
+        failures = FailureLog(_log, f"{self.method} {self.path} cannot be done")
         under_way = ChangesUnderWay() if changes is None or self.method == "GET" else changes
 
         # One coroutine instead of several that wait for each other: a till's order passes through here.
@@ -169,7 +170,7 @@ class DeclaredRoute(Generic[C]):
             except Exception as exc:
                 if isinstance(exc, StateError):
                     failures.failed(exc, exc)
-                return problem_response(request, exc)
+                return problem_response(request, exc, mapping)
             finally:
                 under_way.count -= 1
                 budget.give_back(request)

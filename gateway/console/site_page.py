@@ -18,17 +18,17 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from firmware_tools.language import Language, describe_error, message
+from firmware_tools.language import Language, message
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged
 from gateway.api.form_upload import FormUpload
-from gateway.api.problems import problem_headers
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
 from gateway.console.static_files import StaticFiles, load_static_files
-from gateway.errors import Forbidden, InternalError, MethodNotAllowed, NotFound, Problem, StateError, StorageFailed
+from gateway.errors import Forbidden, MethodNotAllowed, NotFound, Problem, StateError
 from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ _SECURITY_HEADERS: Final = {
 }
 _UPLOAD: Final = web.RequestKey("upload", FormUpload)
 _CSRF_HEADER: Final = "X-CSRF-Token"
-_RETRY_AFTER_S: Final = 30
-_INTERNAL: Final = message("the gateway failed unexpectedly; its log holds the details")
 
 _MISSING_PAGES: Final[Mapping[int, Callable[[], Problem]]] = {
     404: lambda: NotFound(message("there is no page at this address")),
@@ -84,6 +82,8 @@ class PageSite(abc.ABC, Generic[S]):
 
     scopes: ClassVar[Sequence[str]]
     """Every scope that a session can have."""
+    failures: ClassVar[FailureMapping] = GATEWAY_FAILURES
+    """Which problems failures are told as."""
 
     cookie: str
     """The beginning of the name of the session's cookie: browsers send a cookie to all ports of a host."""
@@ -221,7 +221,7 @@ class SitePage(Generic[C]):
 
     def bind(self, site: PageSite[Any], context_type: type[C], budget: BodyBudget, screen: Screen) -> WebHandler:
         """Return the handler for aiohttp. Failures become pages that say what to do."""
-        failures = FailureLog(_log, f"{self.method} /console/{self.path} cannot use the database")
+        failures = FailureLog(_log, f"{self.method} {HOME}{self.path} cannot be done")
 
         async def respond(request: web.Request) -> web.StreamResponse:
             try:
@@ -241,16 +241,14 @@ class SitePage(Generic[C]):
                     await site.record(request, response, who=context.name, action=action)
                 failures.recovered()
                 return response
-            except StateError as exc:
-                failures.failed(exc, exc)
-                return _render_problem(
-                    site, context_type, request, StorageFailed(describe_error(exc), retry_after_s=_RETRY_AFTER_S)
-                )
-            except Problem as exc:
-                return _render_problem(site, context_type, request, exc)
-            except Exception:
-                _log.exception("%s %s failed", request.method, request.path)
-                return _render_problem(site, context_type, request, InternalError(_INTERNAL))
+            except Exception as exc:
+                if isinstance(exc, StateError):
+                    failures.failed(exc, exc)
+                problem = site.failures.find(exc)
+                if problem is None:
+                    _log.exception("%s %s failed", request.method, request.path)
+                    problem = site.failures.unforeseen()
+                return _render_problem(site, context_type, request, problem)
             finally:
                 budget.give_back(request)
 

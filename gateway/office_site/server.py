@@ -145,11 +145,11 @@ def make_application(site: OfficeSite, connections: Connections) -> web.Applicat
         for method in route.methods:
             app.router.add_route(method, route.path, handler)
     for page in PAGES:
-        handler = page.bind_page(site, budget, screen)
+        handler = page.bind(site, OfficeContext, budget, screen)
         for method in page.methods:
             app.router.add_route(method, f"{HOME}{page.path}", handler)
     for path in ("/docs", "/docs/problems"):
-        app.router.add_get(path, DOCS_PAGE.bind_page(site, budget, screen))
+        app.router.add_get(path, DOCS_PAGE.bind(site, OfficeContext, budget, screen))
     _add_join(app, site, connections)
     app.router.add_get(f"{STATIC}{{name}}", screen_first(screen, _serve_static(site)))
     for path in ("/", HOME.rstrip("/")):

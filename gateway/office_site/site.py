@@ -1,37 +1,30 @@
 """What pages and calls of the head office share, and how they are bound to it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple
 
 from aiohttp import web
 
-from firmware_tools.language import Language, describe_error, message
+from firmware_tools.language import Language, message
 from firmware_tools.rendered_text import recognise_rendered
 from gateway.api.body_budget import BodyBudget
 from gateway.api.changes import has_changed
 from gateway.api.pairing import PairingCodes
 from gateway.api.route import DeclaredRoute, Screen, WebHandler
-from gateway.console.site_page import HOME, PageSite, SiteContext, SitePage
-from gateway.errors import Conflict, InternalError, Overloaded, Problem, StateError, Unauthorized
-from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.console.site_page import PageSite, SiteContext, SitePage
+from gateway.errors import Unauthorized
 from gateway.office.audit import record_change
-from gateway.office.bucket import DamagedEntry
 from gateway.office.office import Actor, Office
 from gateway.office_site.access import SCOPES, AccessRecord, OfficeScope
 from gateway.office_site.chain_view import ChainView
 from gateway.office_site.file_intake import FileIntake
-from gateway.runtime.failure_log import FailureLog
+from gateway.office_site.problems import OFFICE_FAILURES
 from gateway.runtime.supervisor import Supervisor
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-RETRY_AFTER_S: Final = 5
-"""When to try again while the servers do not answer, in seconds."""
-STATE_RETRY_AFTER_S: Final = 30
-"""When to try again while the head office cannot use its files, in seconds."""
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +34,7 @@ class OfficeSite(PageSite[AccessRecord]):
     """What all pages and calls of a head office share."""
 
     scopes: ClassVar = SCOPES
+    failures: ClassVar = OFFICE_FAILURES
 
     office: Office
     """The connection to the chain's servers."""
@@ -125,69 +119,9 @@ class OfficeContext(SiteContext[OfficeSite, AccessRecord]):
         return self.site.office.acting_for(Actor("page", self.name, self.request.remote or ""))
 
 
-class ChainUnreachable(Overloaded):
-    """The servers of the chain do not answer now."""
-
-    title = message("The servers of the chain do not answer")
-    advice = message("See that the servers run, and that the head office reaches them. Then send the request again.")
-
-
-class ChainDocumentDamaged(Conflict):
-    """What the servers of the chain hold cannot be read."""
-
-    title = message("A document of the chain is damaged")
-    advice = message("Do what `detail` says, and send the request again.")
-
-
-class OfficeUnable(Overloaded):
-    """The head office cannot read or write its own files now."""
-
-    title = message("The head office cannot do this now")
-    advice = message("Do what `detail` says, and send the request again.")
-
-
-class OfficeFailed(InternalError):
-    """The head office failed in a way that nobody foresaw."""
-
-    title = message("The head office failed")
-
-
-def _translate(
-    action: str, handler: Callable[[T], Awaitable[web.StreamResponse]]
-) -> Callable[[T], Awaitable[web.StreamResponse]]:
-    """Decorate a handler: what fails at a head office is told in its words. `action` names it in the log."""
-    failures = FailureLog(_log, f"{action} cannot be done")
-
-    async def handle(context: T) -> web.StreamResponse:
-        try:
-            response = await handler(context)
-        except HeadOfficeUnavailable as exc:
-            raise ChainUnreachable(describe_error(exc), retry_after_s=RETRY_AFTER_S) from exc
-        except DamagedEntry as exc:
-            failures.failed(exc, exc)
-            raise ChainDocumentDamaged(describe_error(exc)) from exc
-        except StateError as exc:
-            failures.failed(exc, exc)
-            raise OfficeUnable(describe_error(exc), retry_after_s=STATE_RETRY_AFTER_S) from exc
-        except (Problem, web.HTTPException):
-            raise
-        except Exception as exc:
-            _log.exception("%s failed", action)
-            raise OfficeFailed(message("the head office failed unexpectedly; its log holds the details")) from exc
-        failures.recovered()
-        return response
-
-    return handle
-
-
 @dataclass(frozen=True, slots=True)
 class OfficePage(SitePage[OfficeContext]):
     """A method and a path of the head office's pages, and what handles them."""
-
-    def bind_page(self, site: OfficeSite, budget: BodyBudget, screen: Screen) -> WebHandler:
-        """Return the handler for aiohttp. Failures become pages that say what to do."""
-        translated = replace(self, handler=_translate(f"{self.method} {HOME}{self.path}", self.handler))
-        return translated.bind(site, OfficeContext, budget, screen)
 
 
 class OfficeRequest(NamedTuple):
@@ -229,5 +163,6 @@ class OfficeRoute(DeclaredRoute[OfficeRequest]):
         async def record(context: OfficeRequest, response: web.StreamResponse) -> None:
             log_change(context.request, response, who=context.token, action=self.summary)
 
-        translated = replace(self, handler=_translate(f"{self.method} {self.path}", self.handler))
-        return translated.bind_to(make_context, record, budget, screen, needed=self.scope, scopes=SCOPES)
+        return self.bind_to(
+            make_context, record, budget, screen, needed=self.scope, scopes=SCOPES, mapping=OFFICE_FAILURES
+        )
