@@ -70,6 +70,8 @@ async def unset(
     `document` takes back everything at once, also from a document that is damaged.
     """
     from gateway.fleet.part_names import DOCUMENT, SETTINGS, find_part_kind, setting_part
+    from gateway.office.desired import DesiredBucket, check_removals, find_missing
+    from gateway.office.rollout_targets import list_scopes
 
     target = make_target(shops, groups, everyone=everyone)
     how = RolloutOptions(**options)
@@ -90,42 +92,20 @@ async def unset(
     if others and how.waves is not None:
         what = message("with --waves, name what is all of one kind: settings, products, templates or version")
         raise click.UsageError(localize(what))
-    missing, keys = await _find_unset(office, list(kinds), target)
+    parts = dict.fromkeys(kinds)
+    documents = await DesiredBucket(office).read(list_scopes(target))
+    check_removals(documents.values(), parts)  # before anything is asked
+    missing = find_missing(documents.values(), parts)
     title = message("without {names}", names=", ".join(names))
-    await tell_shops(context, office, first, dict.fromkeys(kinds), target, how, title=title)
+    await tell_shops(context, office, first, parts, target, how, title=title)
     if missing:
         print_message(
             message(
                 "{names} is not set in {documents}",
                 names=", ".join(part.removeprefix(f"{SETTINGS}.") for part in missing),
-                documents=", ".join(keys),
+                documents=", ".join(documents),
             )
         )
-
-
-async def _find_unset(
-    office: "Office", parts: Sequence[str], target: "RolloutTarget"
-) -> tuple[Sequence[str], Sequence[str]]:
-    """Return which parts no document of a target has, and the keys of these documents.
-
-    A setting that is set can be taken back though this version does not know it. Raises `InvalidRequest`, which names
-    each setting that is neither set nor known.
-    """
-    from gateway.desired_settings import find_push_refusal
-    from gateway.errors import FieldError, InvalidRequest
-    from gateway.fleet.part_names import SETTINGS
-    from gateway.office.desired import DesiredBucket, list_parts
-    from gateway.office.rollout_targets import list_scopes
-
-    keys = list_scopes(target)
-    documents = (await DesiredBucket(office).read(keys)).values()
-    present = {part for one in documents for part in list_parts(one.document)}
-    missing = [part for part in parts if part not in present]
-    names = [name for kind, _, name in (part.partition(".") for part in missing) if kind == SETTINGS]
-    faults = [FieldError(name, refusal) for name in names if (refusal := find_push_refusal(name)) is not None]
-    if faults:
-        raise InvalidRequest(faults)
-    return missing, keys
 
 
 async def _empty_documents(

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.documents import ShopRecord
-from gateway.fleet.subjects import SHOP_NAME, SHOPS, shop_key
+from gateway.fleet.subjects import SHOPS, shop_key
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket
-from gateway.office.desired import DesiredBucket, Parts
+from gateway.office.desired import DesiredBucket, Parts, check_removals
 from gateway.office.enrolment import parse_record
 from gateway.office.office import Office
 from gateway.office.rollout_documents import RolloutTarget
@@ -28,10 +29,11 @@ async def change_at_once(office: Office, shops: ShopList, parts: Parts, target: 
     `NotFound`, `Conflict` and `HeadOfficeUnavailable`.
     """
     check_target(shops, target)
-    desired = DesiredBucket(office)
+    desired, keys = DesiredBucket(office), list_scopes(target)
+    check_removals((await desired.read(keys)).values(), parts)
     targets = await find_targets(desired, shops, target, parts)
     documents = []
-    for key in list_scopes(target):
+    for key in keys:
         before, revision = await desired.change(key, parts)
         documents.append(before)
         if revision != before.revision:

@@ -233,6 +233,24 @@ def check_settings(settings: Parts) -> None:
         raise InvalidRequest(faults)
 
 
+def find_missing(documents: Iterable[DesiredDocument], parts: Iterable[str]) -> list[str]:
+    """Return which of some parts none of the documents has."""
+    present = {part for one in documents for part in list_parts(one.document)}
+    return [part for part in parts if part not in present]
+
+
+def check_removals(documents: Iterable[DesiredDocument], parts: Parts) -> None:
+    """Check which settings are to be taken back from documents: one that is set may be, though nobody knows it here.
+
+    Raises `InvalidRequest`, which names each setting that is neither set nor known.
+    """
+    missing = find_missing(documents, [part for part, value in parts.items() if value is None])
+    names = [name for kind, _, name in (part.partition(".") for part in missing) if kind == SETTINGS]
+    faults = [FieldError(name, refusal) for name in names if (refusal := find_push_refusal(name)) is not None]
+    if faults:
+        raise InvalidRequest(faults)
+
+
 def find_field(name: str) -> FieldInfo:
     """Return the declaration of a setting. Raises `InvalidRequest` if it may not be set from here."""
     if (refusal := find_push_refusal(name)) is not None:

@@ -13,7 +13,7 @@ from gateway.fleet.part_names import PartKind
 from gateway.fleet.subjects import ROLLOUTS
 from gateway.office.audit import AuditAction, record_change
 from gateway.office.bucket import Bucket, DamagedEntry, RevisionConflict
-from gateway.office.desired import DesiredBucket
+from gateway.office.desired import DesiredBucket, check_removals
 from gateway.office.office import Office
 from gateway.office.outcome_texts import ROLLOUT_STATES
 from gateway.office.rollout_documents import (
@@ -23,7 +23,7 @@ from gateway.office.rollout_documents import (
     RolloutState,
     RolloutTarget,
 )
-from gateway.office.rollout_targets import belongs_to, find_targets, is_percentage
+from gateway.office.rollout_targets import belongs_to, find_targets, is_percentage, list_scopes
 from gateway.office.shops import ShopList, check_shops, unknown_group
 from gateway.runtime.failure_log import FailureLog
 from gateway.settings import describe_errors
@@ -157,10 +157,13 @@ async def start_rollout(
 ) -> Rollout:
     """Store a roll-out that is to begin; `gateway.office.rollout_run` advances it.
 
-    `shops` was refreshed before. `parts` are checked by the caller. Raises `InvalidRequest`, `NotFound` and
-    `HeadOfficeUnavailable`.
+    `shops` was refreshed before. The values of `parts` are checked by the caller.
+
+    Raises `InvalidRequest`, `NotFound` and `HeadOfficeUnavailable`.
     """
     check_target(shops, target)
+    desired = DesiredBucket(office)
+    check_removals((await desired.read(list_scopes(target))).values(), parts)
     now = await office.read_time()
     rollout = Rollout(
         id=f"{now:%Y%m%d}-{secrets.token_hex(3)}",
@@ -174,7 +177,7 @@ async def start_rollout(
         stop_at=check_share(stop_at),
         wait_s=_check_wait(wait_s),
     )
-    targets = await find_targets(DesiredBucket(office), shops, target, parts)
+    targets = await find_targets(desired, shops, target, parts)
     rollout = rollout.model_copy(update={"shops": len(targets.shops), "own": targets.own})
     store = RolloutStore(office)
     revision = await store.create(rollout)

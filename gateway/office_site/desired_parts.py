@@ -11,7 +11,7 @@ from gateway.fleet.documents import ContentReference, ProductListReference
 from gateway.fleet.part_names import PRODUCTS, SETTINGS, TEMPLATES, VERSION, PartKind, find_part_kind
 from gateway.fleet.subjects import CHAIN_KEY, shop_key
 from gateway.office.audit import record_change
-from gateway.office.desired import DesiredBucket, DesiredDocument, check_settings, list_parts
+from gateway.office.desired import DesiredBucket, DesiredDocument, check_removals, check_settings, list_parts
 from gateway.office.office import Office
 from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.shops import ShopList
@@ -54,6 +54,7 @@ async def set_parts(
     async def decide(document: DesiredDocument) -> Mapping[str, Any]:
         if revision != str(document.revision):
             raise Conflict(message("{key} was changed by somebody else meanwhile: look at it again", key=key))
+        check_removals([document], parts)
         others = list_parts(document.document) if is_whole else ()
         return {**dict.fromkeys(others), **parts}
 

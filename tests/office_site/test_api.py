@@ -24,6 +24,7 @@ from tests.office_site.chain import Visitor, make_list, report, send_event, send
 
 ALERTS = Path(__file__).parents[2] / "packaging/prometheus/alerts.yml"
 DOCUMENT = build_office_document()
+MISTYPED = {"parts": {"settings.discovery.intervall_s": None}}
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +176,8 @@ async def test_what_is_desired_is_changed_only_by_who_has_read_it(visitor: Visit
     del wrong["parts"]["sunshine"]
     status, problem = await visitor.call("PUT", path, operate, json=wrong, headers=match)
     assert {one["parameter"] for one in problem["errors"]} == {"discovery.interval_s", "cloud.secret_key"}
+    status, problem = await visitor.call("PUT", path, operate, json=MISTYPED, headers=match)
+    assert (status, [one["parameter"] for one in problem["errors"]]) == (400, ["discovery.intervall_s"])
 
 
 async def test_a_rollout_is_started_paused_and_undone(visitor: Visitor, tokens: dict[str, str]) -> None:
@@ -198,6 +201,8 @@ async def test_a_rollout_is_started_paused_and_undone(visitor: Visitor, tokens: 
     await become(state, "undone")
     status, problem = await visitor.call("POST", "/api/v1/rollouts", operate, json={**body, "everyone": True})
     assert (status, problem["errors"][0]["parameter"]) == (400, "shops")
+    status, problem = await visitor.call("POST", "/api/v1/rollouts", operate, json={**MISTYPED, "groups": ["north"]})
+    assert (status, [one["parameter"] for one in problem["errors"]]) == (400, ["discovery.intervall_s"])
 
 
 async def test_a_command_reaches_its_shop_once(
