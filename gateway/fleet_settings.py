@@ -21,7 +21,8 @@ CommandName = Literal[
 ]
 """The names of the commands that the head office can give; `gateway/fleet/commands.py` declares what they are."""
 
-_SHOP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SHOP_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
+"""What the name of a shop or of a group may be: one part of a subject."""
 
 
 class FleetSettings(BaseModel):
@@ -48,7 +49,7 @@ class FleetSettings(BaseModel):
     @field_validator("shop")
     @classmethod
     def _check_shop(cls, value: str) -> str:
-        if value and not _SHOP.fullmatch(value):
+        if value and not re.fullmatch(SHOP_NAME, value):
             raise ValueError(
                 message("must have 1 to 64 letters, digits, - or _: it is a part of the names of this shop's messages")
             )

@@ -12,13 +12,14 @@ from firmware_tools.language import count_message, message
 from gateway.cli.command import CommandContext, confirm_end
 from gateway.cli.office_folder import with_office
 from gateway.cli.output import print_line, print_message
-from gateway.fleet.subjects import SHOP_NAME
 
 if TYPE_CHECKING:
     from gateway.office.office import Office
 
 
 def _check_name(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    from gateway.fleet_settings import SHOP_NAME
+
     for name in value if isinstance(value, tuple) else (value,):
         if not re.fullmatch(SHOP_NAME, name):
             raise click.BadParameter(localize(message("{name!r} must have 1 to 64 letters, digits, - or _", name=name)))

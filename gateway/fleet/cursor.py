@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from gateway.events.cursor import LogRange
-from gateway.fleet.subjects import SHOP_NAME
+from gateway.fleet_settings import SHOP_NAME
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 """The header by which JetStream knows a message that comes again."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.fleet.failures import Refusal
-from gateway.fleet.subjects import SHOP_NAME
+from gateway.fleet_settings import SHOP_NAME
 
 Name = Annotated[str, StringConstraints(pattern=f"^{SHOP_NAME}$")]
 """The name of a shop or of a group."""

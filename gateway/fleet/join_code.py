@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 from firmware_tools.language import message
-from gateway.fleet.subjects import SHOP_NAME
+from gateway.fleet_settings import SHOP_NAME
 from gateway.protocol.host_name import MAX_PORT, is_host_name
 
 FINGERPRINT_BYTES: Final = 16

@@ -44,9 +44,6 @@ TOKENS: Final = "tokens"
 CHAIN_KEY: Final = "chain"
 """The key in `desired` of what all shops are to have."""
 
-SHOP_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
-"""What the name of a shop or of a group may be: one part of a subject."""
-
 
 def event_subject(shop: str, event_type: str = ">") -> str:
     """Return the subject of a shop's events of one type; of all of them by default. `*` means all shops."""

@@ -89,9 +89,9 @@ class EventUplink(LinkPart):
         if self._saved is None:
             self._cursor = self._saved = await self._table.load()
             with contextlib.suppress(SettingsError):  # then there is no connection, which says why
-                await self._become(await asyncio.to_thread(find_member, self._fleet))
+                await self._switch_member(await asyncio.to_thread(find_member, self._fleet))
 
-    async def _become(self, member: str) -> None:
+    async def _switch_member(self, member: str) -> None:
         """Send as this shop of this chain. What was before this start is not sent if the gateway was another one.
 
         Readers see a new epoch then: on a copied card the other machine goes on with the ids of the present one.
@@ -113,7 +113,7 @@ class EventUplink(LinkPart):
     async def begin(self, connection: "FleetConnection") -> None:
         """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
         await self.load()
-        await self._become(connection.member)
+        await self._switch_member(connection.member)
         headers = await connection.read_last(EVENTS, event_subject(self._shop))
         try:
             last = headers if headers is None else StoredEvent.parse(headers)

@@ -93,7 +93,7 @@ class ChainFolder:
                     message("{path} is not empty: name a new folder, since keys are never overwritten", path=path)
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _make_alone(unfinished):
+            with _make_exclusive(unfinished):
                 cls(unfinished, plan)._fill()
                 with contextlib.suppress(FileNotFoundError):
                     path.rmdir()
@@ -360,7 +360,7 @@ class ChainFolder:
 
 
 @contextlib.contextmanager
-def _make_alone(folder: Path) -> Iterator[None]:
+def _make_exclusive(folder: Path) -> Iterator[None]:
     """Make an empty folder, and remove it at the end if it is still there; what a power cut has left in it goes.
 
     Raises `StateError` while another process does the same: two of them would mix their keys. Raises `OSError`.

@@ -19,7 +19,8 @@ from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join_code import SECRET_BYTES, JoinCode
-from gateway.fleet.subjects import DESIRED, REPORTED, SHOP_NAME, SHOPS, shop_key
+from gateway.fleet.subjects import DESIRED, REPORTED, SHOPS, shop_key
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office.audit import read_keys, record_change
 from gateway.office.bucket import Bucket, DamagedEntry
 from gateway.office.chain_folder import ShopCredentials

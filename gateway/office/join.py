@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from firmware_tools.language import describe_error, message
 from gateway.errors import Forbidden, GatewayError, StateError
 from gateway.fleet.join_code import SECRET_BYTES
-from gateway.fleet.subjects import SHOP_NAME
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office.authority import ChainAuthority
 from gateway.office.enrolment import Enrolment
 from gateway.office.office import Actor, Office

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware_tools.language import message
 from gateway.fleet.subjects import (
-    SHOP_NAME,
     Passages,
     list_mqtt_subjects,
     list_passages,
@@ -25,6 +24,7 @@ from gateway.fleet.subjects import (
     reader_permissions,
     shop_permissions,
 )
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office.nkey import KeyKind, SigningKey, decode_public_key
 
 MAX_BYTES: Final = 4 * 1024 * 1024

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from firmware_tools.language import message
 from gateway.errors import SettingsError
-from gateway.fleet.subjects import SHOP_NAME
+from gateway.fleet_settings import SHOP_NAME
 from gateway.protocol.host_name import MAX_PORT, parse_host_and_port
 from gateway.settings import describe_errors
 

@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from firmware_tools.language import describe_error, message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.fleet.failures import HeadOfficeUnavailable
-from gateway.fleet.subjects import EVENTS, OFFICE, SHOP_NAME, delivery_subject
+from gateway.fleet.subjects import EVENTS, OFFICE, delivery_subject
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office import jwt
 from gateway.office.audit import read_keys, record_change
 from gateway.office.bucket import Bucket, DamagedEntry, Entry, RevisionConflict

@@ -12,7 +12,8 @@ from gateway.console.form import Form
 from gateway.desired_settings import PUSHABLE
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.fleet.part_names import SETTINGS, find_part_kind, setting_part
-from gateway.fleet.subjects import SHOP_NAME, shop_key
+from gateway.fleet.subjects import shop_key
+from gateway.fleet_settings import SHOP_NAME
 from gateway.office.desired import DesiredBucket, DesiredDocument, list_parts, parse_setting
 from gateway.office.outcome_texts import DESIRED_OUTCOMES
 from gateway.office.rollout_targets import belongs_to, has_shared_scope
