@@ -37,7 +37,7 @@ async def test_a_database_that_cannot_be_written_to_is_a_503_that_is_logged_once
             assert (answer.status, answer.body["code"]) == (503, "overloaded")
             assert int(answer.headers["Retry-After"]) > 0
     assert (await admin("POST", "/api/v1/tokens", {"name": "a", "scope": "pos"})).status == 201
-    logged = [record for record in caplog.records if "POST /api/v1/tokens cannot use" in record.message]
+    logged = [record for record in caplog.records if "POST /api/v1/tokens cannot be done" in record.message]
     assert [record.levelname for record in logged if record.levelname != "DEBUG"] == ["ERROR", "INFO"]
     assert not [record for record in caplog.records if record.exc_info]
 

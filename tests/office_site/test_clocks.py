@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from nats.aio.client import Client
 
 from gateway.simulator.ports import find_free_port
@@ -41,6 +42,7 @@ async def serve(office: HeadOffice, clock: SystemClock, folder: Path) -> AsyncIt
 
 
 @needs_faketime
+@pytest.mark.slow
 async def test_sessions_and_ages_go_by_the_clock_of_the_servers(
     office: HeadOffice, shops: dict[str, Client], visitor: Visitor, tmp_path: Path
 ) -> None:

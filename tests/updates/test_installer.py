@@ -283,6 +283,7 @@ def end_at_each_step(folder: Path, modules: Path, behaviour: str, how: str, step
     print(f"{behaviour}: {how} {told['kills']} times, {told['states']}: {told['outcomes']}")  # noqa: T201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["works", "fails"])
 def test_killed_at_each_step_it_ends_in_one_of_the_two(tmp_path: Path, modules: Path, behaviour: str) -> None:
     """And killed once more while it ends what was cut off."""
@@ -299,6 +300,7 @@ CUTS = pytest.mark.skipif(
 
 
 @CUTS
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["works", "fails"])
 def test_what_a_power_cut_leaves_at_each_step_ends_in_one_of_the_two(
     tmp_path: Path, modules: Path, behaviour: str
