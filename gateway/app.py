@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from gateway import __version__
-from gateway.api.pairing import PairingCodes
-from gateway.api.token_table import TokenTable
+from gateway.access.pairing import PairingCodes
+from gateway.access.token_table import TokenTable
 from gateway.audit.log import AuditLog
 from gateway.audit.restoration import record_restoration
 from gateway.authority.certificate_names import find_certificate_names
@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.cloud.customer_flow import CustomerFlow
     from gateway.fleet.desired_follower import ApiCheck, VersionInstaller
     from gateway.fleet.link import FleetLink
+    from gateway.fleet.parts import ShopActions
     from gateway.labels.parts import LabelParts
     from gateway.products.list_intake import ListIntake
     from gateway.products.reconciliation import Reconciler
@@ -362,8 +363,6 @@ class Gateway:
         self.callback_urls.port = port
         self.subscriptions.start()
         self.webhooks.start({port, https_port} - {0})
-        if self.settings.fleet.servers:
-            self._start_fleet_link()
         await self.provisioning.resume()
         if self._shop_has_work:
             self.shop.resume()
@@ -371,11 +370,11 @@ class Gateway:
         self._add(self.advertisement)
         await self.discovery.start()
 
-    def _start_fleet_link(self) -> None:
-        from gateway.api.fleet_actions import FleetActions
+    def start_fleet_link(self, actions: "ShopActions") -> None:
+        """Start the link to the head office that the settings name; `actions` do what it wants of the gateway."""
         from gateway.fleet.parts import make_link
 
-        self.fleet_link = self._add(make_link(self, FleetActions(self)))
+        self.fleet_link = self._add(make_link(self, actions))
         self.fleet_link.start()
 
     async def close(self) -> None:

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from firmware_tools.language import message
-from gateway.api.scopes import GRANTS
-from gateway.api.token_table import TokenTable
+from gateway.access.scopes import GRANTS
+from gateway.access.token_table import TokenTable
 from gateway.errors import Unauthorized
 from gateway.protocol.endpoint import Scope
 

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from firmware_tools.language import Language, message, translate
+from gateway.access.pairing import PairingCode
 from gateway.api.addresses import find_console_urls
-from gateway.api.pairing import PairingCode
 from gateway.app import Gateway
 from gateway.errors import StateError
 from gateway.protocol.endpoint import Scope

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from gateway.access.scopes import GRANTS, SCOPES
 from gateway.api import queued_calls
 from gateway.api.event_schemas import EVENT, build_event_schemas
 from gateway.api.general_responses import (
@@ -20,7 +21,6 @@ from gateway.api.operation_schemas import (
     describe_scope,
 )
 from gateway.api.route import DeclaredResponse, Route
-from gateway.api.scopes import GRANTS, SCOPES
 from gateway.api.vendor_schemas import build_vendor_schemas, operation_id, request_name, request_schema, response_name
 from gateway.errors import VendorRefused
 from gateway.protocol.catalogue import CATALOGUE

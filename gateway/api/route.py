@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Prot
 
 from aiohttp import web
 
+from gateway.access.scopes import SCOPES, require_scope
 from gateway.api.auth import Authenticator, Identity
 from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
@@ -16,7 +17,6 @@ from gateway.api.entity_tag import add_entity_tag
 from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_response
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
-from gateway.api.scopes import SCOPES, require_scope
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
 from gateway.audit.change import Via

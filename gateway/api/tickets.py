@@ -10,7 +10,7 @@ import hmac
 from typing import Final
 
 from firmware_tools.language import message
-from gateway.api.token_table import TokenTable
+from gateway.access.token_table import TokenTable
 from gateway.errors import Conflict, Unauthorized
 from gateway.protocol.endpoint import Scope
 

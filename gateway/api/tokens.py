@@ -6,12 +6,12 @@ from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import message
+from gateway.access.pairing import VALID_S
+from gateway.access.scopes import expand, list_scopes, name_scopes
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.bodies import Body, TokenBody, read_body
 from gateway.api.changes import name_object
-from gateway.api.pairing import VALID_S
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
-from gateway.api.scopes import expand, list_scopes, name_scopes
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.endpoint import Scope
 

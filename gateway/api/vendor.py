@@ -6,11 +6,11 @@ from collections.abc import Collection
 from aiohttp import web
 
 from firmware_tools.language import message
+from gateway.access.scopes import require_scope
 from gateway.api.bodies import read_call
 from gateway.api.changes import name_object
 from gateway.api.outbox import queue_call
 from gateway.api.route import RequestContext, Route, json_response, pos_suffices
-from gateway.api.scopes import require_scope
 from gateway.app import Gateway
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE

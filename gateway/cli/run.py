@@ -68,7 +68,7 @@ async def _serve(context: CommandContext) -> None:
                 _watch(gateway, manager)
                 gateway.check_api = partial(request_health_at, urls)
                 _offer_versions(gateway)
-                start = partial(gateway.start, port=port_of(urls[0]), https_port=settings.server.https_port)
+                start = partial(_start, gateway, port_of(urls[0]))
                 if pending is None:
                     await start()
                 elif not await _prove(gateway, pending, start, stop):
@@ -83,6 +83,15 @@ async def _serve(context: CommandContext) -> None:
                     await stop.wait()
     finally:
         await gateway.close()
+
+
+async def _start(gateway: Gateway, port: int) -> None:
+    """Start the background work, and the link to the head office."""
+    await gateway.start(port=port, https_port=gateway.settings.server.https_port)
+    if gateway.settings.fleet.servers:
+        from gateway.api.fleet_actions import FleetActions  # it takes memory
+
+        gateway.start_fleet_link(FleetActions(gateway))
 
 
 @contextlib.asynccontextmanager

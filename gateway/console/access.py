@@ -6,11 +6,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from firmware_tools.language import Message, message
+from gateway.access.pairing import VALID_S
+from gateway.access.scopes import list_scopes
+from gateway.access.token_table import MAX_NAME_LENGTH, TokenRecord
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.changes import name_object
-from gateway.api.pairing import VALID_S
-from gateway.api.scopes import list_scopes
-from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
 from gateway.console.form import Form
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import ACCESS, TABS

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from firmware_tools.language import describe_error, message
-from gateway.api.scopes import require_scope
+from gateway.access.scopes import require_scope
 from gateway.api.vendor import check_described, find_needed_scope, may_see_secrets
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.parameter_form import make_fields, read_arguments

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
+from gateway.access.scopes import SCOPES
+from gateway.access.token_table import TokenRecord
 from gateway.api.changes import record_change
-from gateway.api.scopes import SCOPES
-from gateway.api.token_table import TokenRecord
 from gateway.app import Gateway
 from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination

@@ -19,12 +19,12 @@ from urllib.parse import quote
 from aiohttp import web
 
 from firmware_tools.language import Language, message
+from gateway.access.scopes import require_scope
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged
 from gateway.api.form_upload import FormUpload
 from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
-from gateway.api.scopes import require_scope
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
 from gateway.console.static_files import StaticFiles, load_static_files

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from firmware_tools.language import message
-from gateway.api.token_table import MAX_NAME_LENGTH
+from gateway.access.token_table import MAX_NAME_LENGTH
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.fleet.subjects import TOKENS
 from gateway.office.bucket import Bucket, Entry

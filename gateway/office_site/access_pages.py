@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from firmware_tools.language import Message, message
-from gateway.api.pairing import VALID_S
+from gateway.access.pairing import VALID_S
 from gateway.console.form import Form
 from gateway.console.shown_access import ShownAccess, ShownCode
 from gateway.console.site_page import SIGN_IN

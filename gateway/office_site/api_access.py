@@ -1,7 +1,8 @@
 """The calls about tokens and readers, and the descriptions of the API and of the chain's messages."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from pydantic import Field
@@ -61,28 +62,22 @@ async def revoke_chain_reader(context: OfficeRequest) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-async def show_openapi(_: OfficeRequest) -> web.StreamResponse:
+async def show_openapi(context: OfficeRequest) -> web.StreamResponse:
     """Return the OpenAPI document."""
-    return web.Response(body=_encode_document(), content_type="application/json")
-
-
-@cache
-def _encode_document() -> bytes:
-    from gateway.office_site.openapi import build_office_document
-
-    return json_text.dumps(build_office_document()).encode()
+    return web.Response(body=_encode(context.site.load_document), content_type="application/json")
 
 
 async def show_asyncapi(_: OfficeRequest) -> web.StreamResponse:
     """Return the AsyncAPI document."""
-    return web.Response(body=_encode_messages(), content_type="application/json")
+    from gateway.api.asyncapi import build_asyncapi_document
+
+    return web.Response(body=_encode(build_asyncapi_document), content_type="application/json")
 
 
 @cache
-def _encode_messages() -> bytes:
-    from gateway.api.asyncapi import build_asyncapi_document
-
-    return json_text.dumps(build_asyncapi_document()).encode()
+def _encode(load: Callable[[], dict[str, Any]]) -> bytes:
+    """Return a document that does not change as JSON."""
+    return json_text.dumps(load()).encode()
 
 
 async def show_docs(context: OfficeContext) -> web.StreamResponse:
@@ -92,15 +87,16 @@ async def show_docs(context: OfficeContext) -> web.StreamResponse:
     def show(text: str) -> str:
         return format_text(text, lambda unit: translate(unit, context.language))
 
-    return context.render("docs.html", operations=_read_operations(), problems=list_problems(), show=show)
+    return context.render(
+        "docs.html", operations=_read_operations(context.site.load_document), problems=list_problems(), show=show
+    )
 
 
 @cache
-def _read_operations() -> "list[OperationPage]":
+def _read_operations(load: Callable[[], dict[str, Any]]) -> "list[OperationPage]":
     from gateway.api.docs.operations import OperationReader
-    from gateway.office_site.openapi import build_office_document
 
-    return [*OperationReader(build_office_document()).read_all()]
+    return [*OperationReader(load()).read_all()]
 
 
 ROUTES: Final = (

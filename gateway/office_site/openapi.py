@@ -1,20 +1,21 @@
-"""The OpenAPI 3.1 document of the head office's API, derived from its routes."""
+"""The OpenAPI 3.1 document of the head office's API, derived from the routes that it has."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.api.general_responses import GENERAL_RULES
 from gateway.api.model_schemas import build_schemas, name_enumerations
 from gateway.api.operation_schemas import assemble_document, describe_route, describe_scope
+from gateway.api.route import DeclaredRoute
 from gateway.office_site.access import SCOPES, list_included
 from gateway.office_site.response_models import MODELS
-from gateway.office_site.route_list import ROUTES
 
 _TAG: Final = "office"
 
 
-def build_office_document() -> dict[str, Any]:
+def build_office_document(routes: Sequence[DeclaredRoute[Any]]) -> dict[str, Any]:
     """Return the whole document."""
-    documented = [route for route in ROUTES if route.documented]
+    documented = [route for route in routes if route.documented]
     paths: dict[str, Any] = {}
     for route in documented:
         scope = next((one for one in SCOPES if one == route.scope), None)

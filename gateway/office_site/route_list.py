@@ -1,6 +1,7 @@
 """Every call of the head office's API, in the order of the reference."""
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from gateway.office_site import api_access, api_changes, api_shops, audit_pages, metrics
 from gateway.office_site.site import OfficeRoute
@@ -13,3 +14,11 @@ ROUTES: Final[tuple[OfficeRoute, ...]] = (
     *metrics.ROUTES,
 )
 """All of them."""
+
+
+@cache
+def load_document() -> dict[str, Any]:
+    """Return the OpenAPI document of these calls. It takes time and memory, and most processes do without it."""
+    from gateway.office_site.openapi import build_office_document
+
+    return build_office_document(ROUTES)

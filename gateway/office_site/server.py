@@ -12,10 +12,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from firmware_tools.language import describe_error, message
+from gateway.access.pairing import PairingCodes
 from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
 from gateway.api.connections import ConnectionLimits, Connections
-from gateway.api.pairing import PairingCodes
 from gateway.api.route import WebHandler, screen_first, trace_request
 from gateway.api.web_server import RUNNER_OPTIONS, cannot_listen, limit_connections, listen, respond_unrouted
 from gateway.console.site_page import HOME, bind_unrouted
@@ -29,7 +29,7 @@ from gateway.office_site.api_access import DOCS_PAGE
 from gateway.office_site.chain_view import ChainView
 from gateway.office_site.file_intake import FileIntake
 from gateway.office_site.pages import PAGES
-from gateway.office_site.route_list import ROUTES
+from gateway.office_site.route_list import ROUTES, load_document
 from gateway.office_site.site import OfficeContext, OfficeSite
 from gateway.runtime.supervisor import Supervisor
 
@@ -86,6 +86,7 @@ async def serve_office(
             pairing=PairingCodes[OfficeScope](),
             supervisor=supervisor,
             urls=[],
+            load_document=load_document,
         )
         pages = make_application(site, connections)
         port = await _serve(stack, pages, connections, host, port, context)

@@ -1,18 +1,18 @@
 """What pages and calls of the head office share, and how they are bound to it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from aiohttp import web
 
 from firmware_tools.language import Language, message
 from firmware_tools.rendered_text import recognise_rendered
+from gateway.access.pairing import PairingCodes
 from gateway.api.body_budget import BodyBudget
 from gateway.api.changes import has_changed
-from gateway.api.pairing import PairingCodes
 from gateway.api.route import DeclaredRoute, Screen, WebHandler
 from gateway.console.site_page import PageSite, SiteContext, SitePage
 from gateway.errors import Unauthorized
@@ -48,6 +48,8 @@ class OfficeSite(PageSite[AccessRecord]):
     """What runs long-lived tasks."""
     urls: list[str]
     """Where people open the pages."""
+    load_document: Callable[[], dict[str, Any]]
+    """Returns the OpenAPI document of the API."""
     template_folders: Sequence[Path] = (TEMPLATES,)
 
     async def open_session(self, code: str, address: str) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway.access.pairing import VALID_S, PairingCodes
 from gateway.api.first_sign_in import RENEW_BEFORE_S, FirstSignIn
-from gateway.api.pairing import VALID_S, PairingCodes
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.console.site import add_console

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.token_table import TokenTable
+from gateway.access.token_table import TokenTable
 from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
 from gateway.errors import StateError

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.fleet_actions import FleetActions
 from gateway.app import Gateway
 from gateway.fleet import desired_follower, link
 from gateway.fleet_settings import FleetSettings
@@ -44,6 +45,8 @@ async def open_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
         gateway = await Gateway.open(settings, Supervisor(initial_delay_s=0.01, max_delay_s=0.05))
         opened.append(gateway)
         await gateway.start(port=1, https_port=0)
+        if fleet.servers:
+            gateway.start_fleet_link(FleetActions(gateway))
         return gateway
 
     yield start

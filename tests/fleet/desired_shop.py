@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api.fleet_actions import FleetActions
 from gateway.api.local_socket import request_health_at
 from gateway.app import Gateway
 from gateway.changed_settings import load_all_settings
@@ -67,6 +68,7 @@ class DesiredShop:
         if self.serves_at is not None:
             self._gateway.check_api = partial(request_health_at, self.serves_at)
         await self._gateway.start(port=1, https_port=0)
+        self._gateway.start_fleet_link(FleetActions(self._gateway))
         if self.restarts:
             self._gateway.restart = self._restart.set
         return self._gateway

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.api.fleet_actions import FleetActions
 from gateway.app import Gateway
 from gateway.fleet_settings import FleetSettings
 from gateway.runtime.supervisor import Supervisor
@@ -30,6 +31,7 @@ async def linked_gateway(folder: Path, store: SimulatedStore, fleet: FleetSettin
     )
     try:
         await gateway.start(port=1, https_port=0)
+        gateway.start_fleet_link(FleetActions(gateway))
         link = gateway.fleet_link
         assert link is not None
         await until(lambda: link.status().connected_since)

@@ -18,7 +18,6 @@ from gateway.api.fleet_actions import FleetActions
 from gateway.app import Gateway
 from gateway.events.event import NewEvent
 from gateway.fleet.commands import CommandArguments
-from gateway.fleet.parts import make_link
 from gateway.fleet_settings import FleetSettings
 from gateway.runtime import logs
 from gateway.runtime.supervisor import Supervisor
@@ -56,8 +55,7 @@ class CrowdShop:
         """Open the database, connect, and let events happen until the task is cancelled."""
         gateway = await Gateway.open(self._settings, Supervisor(initial_delay_s=0.2, max_delay_s=2))
         try:
-            gateway.fleet_link = gateway._add(make_link(gateway, RecordedActions(gateway, self._acts)))
-            gateway.fleet_link.start()
+            gateway.start_fleet_link(RecordedActions(gateway, self._acts))
             await asyncio.gather(*(self._happen(gateway, number) for number in range(backlog)))
             number = backlog
             while True:

@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from gateway.api.fleet_actions import FleetActions
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, Finding, run_checks
 from gateway.doctor.checks import CHECKS
@@ -39,6 +40,7 @@ async def start(folder: Path, fleet: FleetSettings) -> AsyncIterator[Gateway]:
     gateway = await Gateway.open(settings, Supervisor(initial_delay_s=0.01, max_delay_s=0.05))
     try:
         await gateway.start(port=1, https_port=0)
+        gateway.start_fleet_link(FleetActions(gateway))
         await until(lambda: link_of(gateway).status().connected_since)
         yield gateway
     finally:

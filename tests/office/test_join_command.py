@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.api.fleet_actions import FleetActions
 from gateway.app import Gateway
 from gateway.changed_settings import load_all_settings
 from gateway.doctor.check import CheckContext, run_checks
@@ -78,6 +79,7 @@ async def test_from_the_code_to_a_connected_gateway(serving: HeadOffice, tmp_pat
     gateway = await Gateway.open(settings, Supervisor(initial_delay_s=0.01, max_delay_s=0.05))
     try:
         await gateway.start(port=1, https_port=0)
+        gateway.start_fleet_link(FleetActions(gateway))
         await until(
             lambda: [one.state for one in gateway.supervisor.reports() if one.name == "head office link"] == ["running"]
         )
@@ -109,6 +111,8 @@ async def test_a_shop_that_leaves_and_comes_back_by_a_new_code_sends_everything_
         gateway = await Gateway.open(settings, Supervisor(initial_delay_s=0.01, max_delay_s=0.05))
         try:
             await gateway.start(port=1, https_port=0)
+            if settings.fleet.servers:
+                gateway.start_fleet_link(FleetActions(gateway))
             event = await gateway.event_log.append(NewEvent("camera.motion", "camera", {"number": number}))
             assert event is not None
             sent.append(event.id)
@@ -193,6 +197,7 @@ async def test_a_gateway_whose_shop_is_retired_says_so(
     )
     try:
         await gateway.start(port=1, https_port=0)
+        gateway.start_fleet_link(FleetActions(gateway))
         while not await serving.read_state("east-7"):
             pass
         await shop.run_json("office", "retire", "east-7", "--yes")

@@ -23,7 +23,7 @@ from gateway.products.product_list import MAX_LIST_BYTES
 from tests.office_site.chain import Visitor, make_list, report, send_event, send_flow
 
 ALERTS = Path(__file__).parents[2] / "packaging/prometheus/alerts.yml"
-DOCUMENT = build_office_document()
+DOCUMENT = build_office_document(ROUTES)
 MISTYPED = {"parts": {"settings.discovery.intervall_s": None}}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.api.token_table import TokenTable
+from gateway.access.token_table import TokenTable
 from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.token_table import TokenTable
+from gateway.access.token_table import TokenTable
 from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Supervisor

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from firmware_tools.language import message
-from gateway.api.scopes import expand, list_scopes, name_scopes
+from gateway.access.scopes import expand, list_scopes, name_scopes
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Service, Supervisor

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.api import token_table
-from gateway.api.token_table import TokenRecord, TokenTable
+from gateway.access import token_table
+from gateway.access.token_table import TokenRecord, TokenTable
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Supervisor

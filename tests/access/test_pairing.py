@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.api.pairing import CODE_LENGTH, VALID_S, PairingCodes
+from gateway.access.pairing import CODE_LENGTH, VALID_S, PairingCodes
 from gateway.errors import InvalidRequest, RateLimited
 from gateway.protocol.endpoint import Scope
 
