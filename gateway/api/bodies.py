@@ -1,7 +1,8 @@
 """Request bodies: JSON objects checked by pydantic, the arguments of vendor calls, and files."""
 
+import codecs
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import ConfigDict, Field, ValidationError
@@ -219,6 +220,8 @@ class ProductFetchForm(RequestModel):
 
 B = TypeVar("B", bound=Body)
 
+_NESTED: Final = FieldError("body", message("is nested too deeply"))
+
 
 async def read_body(request: web.Request, model: type[B]) -> B:
     """Read and check the body of one of the gateway's own calls. Raises `InvalidRequest` naming every field error."""
@@ -228,9 +231,27 @@ async def read_body(request: web.Request, model: type[B]) -> B:
 def check_body(document: Mapping[str, Any], model: type[B]) -> B:
     """Check a body that was read. Decimal numbers become floats. Raises `InvalidRequest` naming every field error."""
     try:
-        return model.model_validate_json(json_text.dumps(document))
+        text = json_text.dumps(document)
+    except UnicodeEncodeError as exc:
+        raise InvalidRequest(_find_half_characters(document)) from exc
+    except RecursionError as exc:
+        raise InvalidRequest([_NESTED]) from exc
+    try:
+        return model.model_validate_json(text)
     except ValidationError as exc:
+        if exc.errors()[0]["type"] == "json_invalid":  # it was JSON, of more levels than pydantic reads
+            raise InvalidRequest([_NESTED]) from exc
         raise invalid_request(model, exc) from exc
+
+
+def _find_half_characters(document: Mapping[str, Any]) -> list[FieldError]:
+    """Return the members in which half of a surrogate pair stands, which can be neither stored nor sent."""
+    reason = message("must be valid Unicode")
+    return [
+        FieldError(json_text.make_encodable(name), reason)
+        for name, value in document.items()
+        if json_text.make_encodable([name, value]) != [name, value]
+    ]
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -240,13 +261,21 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     a body that is no JSON at all, and `InvalidRequest` for JSON with a mistake.
     """
     raw = await read_bytes(request)
-    if not raw.strip():
-        return {}
+    return parse_object(raw) if raw.strip() else {}
+
+
+def begins_as_json(raw: bytes) -> bool:
+    """Tell whether a body begins as a JSON object or list does, perhaps behind a byte order mark."""
+    return raw.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"["))
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is; a byte order mark in front of it is skipped. Raises as `read_object`."""
     try:
-        document = json_text.loads(raw)
+        document = json_text.loads(raw.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError) as exc:
         reason = message("must be a JSON object in UTF-8: {first_line}", first_line=describe_parse_error(exc))
-        if not raw.lstrip().startswith((b"{", b"[")):
+        if not begins_as_json(raw):
             raise UnsupportedMediaType(message("the body {reason}", reason=reason)) from exc
         raise InvalidRequest([FieldError("body", reason)]) from exc
     if not isinstance(document, dict):

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import message
-from gateway.api.bodies import Body, check_body, describe_parse_error, read_body
+from gateway.api.bodies import Body, begins_as_json, check_body, parse_object, read_body
 from gateway.api.body_reader import read_bytes
 from gateway.api.outbox import queue_call
 from gateway.api.query import Query, WholeNumber, read_query
@@ -18,7 +18,6 @@ from gateway.labels.label import LabelDrawer, LabelState, StoredLabel
 from gateway.labels.label_health_table import LABEL_STATES
 from gateway.labels.label_name import check_label_name
 from gateway.products.product_table import StoredProduct
-from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.catalogue.cloud_labels import LED_COLOURS
 from gateway.runtime.timestamps import utc_text
@@ -118,15 +117,9 @@ async def put_label(context: RequestContext) -> web.StreamResponse:
 
 def _read_label_body(raw: bytes) -> LabelBody:
     """Read what is no picture."""
-    try:
-        document = json_text.loads(raw)
-    except (ValueError, RecursionError) as exc:
-        reason = describe_parse_error(exc)
-        text = message("the body must be a JSON object in UTF-8, or a PNG or JPEG picture: {reason}", reason=reason)
-        raise UnsupportedMediaType(text) from exc
-    if not isinstance(document, dict):
-        raise InvalidRequest([FieldError("body", message("must be a JSON object"))])
-    return check_body(document, LabelBody)
+    if not begins_as_json(raw):
+        raise UnsupportedMediaType(message("the body must be a JSON object in UTF-8, or a PNG or JPEG picture"))
+    return check_body(parse_object(raw), LabelBody)
 
 
 async def list_labels(context: RequestContext) -> web.StreamResponse:

@@ -8,14 +8,13 @@ from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import message
-from gateway.api.bodies import Body, check_body, describe_parse_error, read_body
+from gateway.api.bodies import Body, begins_as_json, check_body, parse_object, read_body
 from gateway.api.body_reader import read_bytes
 from gateway.api.changes import mark_unchanged, name_object
 from gateway.api.query import Query, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.validation import RequestModel
-from gateway.errors import FieldError, InvalidRequest, UnsupportedMediaType
-from gateway.protocol import json_text
+from gateway.errors import FieldError, InvalidRequest
 from gateway.settings import ProvisioningSettings
 from gateway.shop.plan import MAX_CAMERAS, SitePlan
 from gateway.shop.plan_reader import read_document, read_list
@@ -106,14 +105,9 @@ async def _read_plan(context: RequestContext) -> SitePlan:
     settings = context.gateway.settings.provisioning
     if not raw.strip():
         raise InvalidRequest([FieldError("body", message("a site plan is needed: JSON, or a list as CSV"))])
-    if not raw.lstrip().startswith(b"{"):
+    if not begins_as_json(raw):
         return await asyncio.to_thread(read_list, raw, message("the list"), settings)
-    try:
-        document = json_text.loads(raw)
-    except (ValueError, RecursionError) as exc:
-        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=describe_parse_error(exc))
-        raise UnsupportedMediaType(message("the body {reason}", reason=reason)) from exc
-    return parse_plan(document, settings)
+    return parse_plan(parse_object(raw), settings)
 
 
 def parse_plan(document: Mapping[str, Any], settings: ProvisioningSettings) -> SitePlan:

@@ -11,6 +11,7 @@ from firmware_tools.language import describe_error, message
 from firmware_tools.list_file import ListFile
 from firmware_tools.list_rows import MAX_COLUMNS, ListFormat, ListRow, NumberText
 from firmware_tools.text_decoding import recognise_encoding
+from gateway.protocol import json_text
 
 JSON_LIST: Final = "JSON"
 """The name of this kind of file, in place of an encoding."""
@@ -21,13 +22,6 @@ _WRAPPED: Final = re.compile(r'\s*\{\s*"(?:product_list|products)"\s*:\s*(?=\[)'
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _PIECE_CHARACTERS: Final = 1 << 20
 _MAX_EXPONENT: Final = 30
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(message("{name} is not a JSON number", name=name))
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def is_json(data: bytes) -> bool:
@@ -80,7 +74,7 @@ def _read_elements(data: bytes, name: str) -> Iterator[Any]:
         raise ValueError(message("a list is needed: an array of objects"))
     place = _skip_space(text, place + 1)
     while text[place : place + 1] != "]":
-        element, place = _DECODER.raw_decode(text, place)
+        element, place = json_text.PLAIN_DECODER.raw_decode(text, place)
         yield element
         place = _skip_space(text, place)
         if text[place : place + 1] == ",":

@@ -14,8 +14,15 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(message("{name} is not a JSON number", name=name))
 
 
+def _parse_integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as exc:  # Python converts no more than some thousand digits
+        raise ValueError(message("a number has too many digits")) from exc
+
+
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
-_FALLBACK: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+PLAIN_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_int=_parse_integer, parse_constant=_refuse_constant)
 """The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
 _ARRAY_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RESERVED_DEPTH: Final = 200
@@ -43,7 +50,7 @@ def loads(text: str | bytes) -> Any:
         try:
             return _DECODER.decode(text)
         except ValueError:
-            return _FALLBACK.decode(text.decode() if isinstance(text, bytes) else text)
+            return PLAIN_DECODER.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError as exc:
         raise ValueError(message("the JSON is nested too deeply")) from exc
     except InvalidOperation as exc:

@@ -1,6 +1,7 @@
 """Bodies that are cut off, broken or odd are the sender's fault at every route: 4xx or silence, never a traceback."""
 
 import asyncio
+import codecs
 import gzip
 import io
 import json
@@ -39,6 +40,9 @@ BROKEN: dict[str, tuple[bytes, dict[str, str]]] = {
     "no JSON": (b"\xff{", JSON),
     "no object": (b"[]", JSON),
     "nested": (b"[" * 100_000, JSON),
+    "nested less": (b'{"a":' * 500 + b"1" + b"}" * 500, JSON),
+    "half of a surrogate pair": (rb'{"\ud800": "\udc00"}', JSON),
+    "many digits": (b'{"a": %b}' % (b"1" * 5000), JSON),
     "name that is no UTF-8": (part(b'Content-Disposition: form-data; name="\xff"'), {"Content-Type": FORM}),
     "name in Chinese": (part('Content-Disposition: form-data; name="名"'.encode()), {"Content-Type": FORM}),
     "charset": (part(b'Content-Disposition: form-data; name="_charset_"'), {"Content-Type": FORM}),
@@ -80,6 +84,38 @@ async def test_a_broken_body_is_the_senders_fault(admin: Any, ours: SimulatedCam
         answer = await admin(method, path, data=body, headers=headers)
         assert answer.status != 500, (method, path)
         assert not reads or 400 <= answer.status < 500, (method, path, answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (rb'{"name": "\ud800", "scope": "pos"}', ("name", "must be valid Unicode")),
+        (BROKEN["half of a surrogate pair"][0], ("?", "must be valid Unicode")),
+        (BROKEN["nested less"][0], ("body", "is nested too deeply")),
+        (BROKEN["many digits"][0], ("body", "must be a JSON object in UTF-8: a number has too many digits")),
+    ],
+)
+async def test_what_is_odd_in_a_body_is_said(admin: Any, body: bytes, error: tuple[str, str]) -> None:
+    answer = await admin("POST", "/api/v1/tokens", data=body, headers=JSON)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert [(one["parameter"], one["reason"]) for one in answer.body["errors"]] == [error]
+
+
+async def test_a_byte_order_mark_is_skipped(admin: Any) -> None:
+    for method, path, document in (
+        ("POST", "/api/v1/tokens", {"name": "till 7", "scope": "pos"}),
+        ("POST", ORDERS, {"order_list": [{"order_no": "1"}]}),
+        ("POST", "/api/v1/site-plan/check", {"cameras": [{"sn": "FM020A2300001"}]}),
+        ("PUT", "/api/v1/labels/SKDI0001", {"product_id": "000417"}),
+    ):
+        answer = await admin(method, path, data=codecs.BOM_UTF8 + json.dumps(document).encode(), headers=JSON)
+        assert answer.status < 300, (path, answer)
+
+
+async def test_json_with_a_mistake_is_no_other_type_of_body(admin: Any) -> None:
+    for method, path in (("POST", "/api/v1/tokens"), ("PUT", "/api/v1/site-plan"), ("PUT", "/api/v1/labels/SKDI0001")):
+        answer = await admin(method, path, data=b'{"cameras": [}', headers=JSON)
+        assert (answer.status, answer.body["code"]) == (400, "invalid_request"), (path, answer)
 
 
 async def test_an_upload_that_is_cut_off_is_the_senders_fault(admin: Any, ours: SimulatedCamera) -> None:
