@@ -11,6 +11,8 @@ MAX_ROWS: Final = 10_000
 """How many changes are kept."""
 MAX_AGE_S: Final = 400 * 86400.0
 """How old they become, in seconds of uptime."""
+_BEHIND_ALL: Final = 2**62
+"""A greater number than any change has."""
 
 
 def insert(connection: sqlite3.Connection, changes: Iterable[NewChange], *, time: int, uptime_s: float) -> None:
@@ -33,7 +35,7 @@ async def load_page(database: Database, *, before: int | None, limit: int) -> li
     rows = await database.read(
         "SELECT number, time, CAST(who AS BLOB), via, CAST(action AS BLOB), CAST(object AS BLOB) FROM audit "
         "WHERE number < ? ORDER BY number DESC LIMIT ?",
-        (2**62 if before is None else before, limit),
+        (_BEHIND_ALL if before is None else min(before, _BEHIND_ALL), limit),
     )
     return [
         Change(

@@ -16,6 +16,8 @@ from gateway.outbox.table import read_members, revive_item
 
 _MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """How much content one page of a list holds: an item may have a megabyte."""
+_MAX_INTEGER: Final = 2**63 - 1
+"""The largest number that SQLite takes; the vendor's codes have nine digits at most."""
 _SELECT: Final = (
     "SELECT sequence, submission, created_at, attempts, token, path, state, shared, reference, order_key, vendor_code, "
     "vendor_meaning, result_list, vendor_response, "
@@ -68,7 +70,8 @@ class ItemFilter:
                     states.append("state = ?")
                     values.append(state)
             conditions.append(f"({' OR '.join(states)})")
-        compared = {"path": self.path, "token": self.token, "vendor_code": self.code, "reference": self.reference}
+        code = None if self.code is None else max(-_MAX_INTEGER, min(self.code, _MAX_INTEGER))
+        compared = {"path": self.path, "token": self.token, "vendor_code": code, "reference": self.reference}
         for column, wanted in compared.items():
             if wanted is not None:
                 conditions.append(f"{column} = ?")

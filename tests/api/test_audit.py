@@ -42,6 +42,8 @@ async def test_pages_and_scope(admin: Rest, pos: Rest) -> None:
     first = (await admin("GET", "/api/v1/audit?limit=2")).body
     second = (await admin("GET", f"/api/v1/audit?limit=2&before={first['next']}")).body
     assert [one["object"] for one in first["changes"] + second["changes"]][:3] == ["t 2", "t 1", "t 0"]
+    everything = (await admin("GET", "/api/v1/audit")).body
+    assert (await admin("GET", f"/api/v1/audit?before={'9' * 20}")).body == everything
     assert (await pos("GET", "/api/v1/audit")).status == 403
     assert (await admin("GET", "/api/v1/audit?limit=0")).status == 400
 

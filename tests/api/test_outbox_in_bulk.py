@@ -36,10 +36,16 @@ async def listed(call: Any, query: str = "") -> dict[str, str]:
 @pytest.mark.parametrize(("query", "references"), [
     ("state=refused", "1237"), ("code=5047", "123"), ("code=0", "7"), ("path=product/update", "7"),
     ("state=waiting", ""),
-    ("before=2001-01-01", ""), ("before=2999-01-01T00:00:00Z&code=5047", "123"),
+    ("before=2001-01-01", ""), ("before=2999-01-01T00:00:00Z&code=5047", "123"), (f"code={'9' * 20}", ""),
 ])  # fmt: skip
 async def test_a_list_of_those_that_are_meant(refused: SimulatedStore, pos: Any, query: str, references: str) -> None:
     assert "".join(await listed(pos, f"?{query}")) == references
+
+
+async def test_no_item_has_a_code_that_no_database_holds(refused: SimulatedStore, pos: Any) -> None:
+    for code in (10**30, -(10**30)):
+        answer = await pos("POST", "/api/v1/outbox/retry", {"code": code})
+        assert (answer.status, answer.body) == (200, {"retried": 0, "left": 0, "left_items": []})
 
 
 async def test_a_time_that_is_none_is_refused(gateway: Gateway, pos: Any) -> None:
