@@ -1,5 +1,6 @@
 """Failures of the REST API as `application/problem+json` (RFC 9457)."""
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -40,6 +41,8 @@ _STORAGE_RETRY_AFTER_S: Final = 30
 """When to try again after a failure of the database, in seconds: a restart or a freed disk takes about that long."""
 _CLOUD_RETRY_AFTER_S: Final = 10
 """When to try again while the cloud is away, in seconds, if it does not say."""
+_DISK_FAILURES: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What the system says of a disk that takes no more, or that fails."""
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
 """The header that says that a call was a repeat, and that the response is what became of the first one."""
 
@@ -68,6 +71,13 @@ GATEWAY_FAILURES: Final = FailureMapping(
     partial(InternalError, message("the gateway failed unexpectedly; its log holds the details")),
 )
 """How a gateway tells failures."""
+
+
+def recognise_disk_failure(failure: Exception) -> Exception:
+    """Return a failure as it is; as a `StateError` if it is what the system says of a disk that is full or fails."""
+    if isinstance(failure, OSError) and failure.errno in _DISK_FAILURES:
+        return StateError(message("nothing can be written to the disk: {reason}", reason=describe_error(failure)))
+    return failure
 
 
 def _problem_document(problem: Problem) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
 from gateway.api.changes import record_change
 from gateway.api.entity_tag import add_entity_tag
-from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_response
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_response, recognise_disk_failure
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
 from gateway.api.tickets import Tickets
@@ -168,9 +168,10 @@ class DeclaredRoute(Generic[C]):
                 failures.recovered()
                 return response
             except Exception as exc:
-                if isinstance(exc, StateError):
-                    failures.failed(exc, exc)
-                return problem_response(request, exc, mapping)
+                failure = recognise_disk_failure(exc)
+                if isinstance(failure, StateError):
+                    failures.failed(failure, failure)
+                return problem_response(request, failure, mapping)
             finally:
                 under_way.count -= 1
                 budget.give_back(request)

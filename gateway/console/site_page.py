@@ -23,7 +23,7 @@ from gateway.access.scopes import require_scope
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged
 from gateway.api.form_upload import FormUpload
-from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_headers
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_headers, recognise_disk_failure
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
@@ -242,9 +242,10 @@ class SitePage(Generic[C]):
                 failures.recovered()
                 return response
             except Exception as exc:
-                if isinstance(exc, StateError):
-                    failures.failed(exc, exc)
-                problem = site.failures.find(exc)
+                failure = recognise_disk_failure(exc)
+                if isinstance(failure, StateError):
+                    failures.failed(failure, failure)
+                problem = site.failures.find(failure)
                 if problem is None:
                     _log.exception("%s %s failed", request.method, request.path)
                     problem = site.failures.unforeseen()

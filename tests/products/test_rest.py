@@ -1,8 +1,10 @@
 """Products over REST: lists in any form, previews, questions, and what each product is."""
 
 import asyncio
+import io
 import json
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,26 @@ async def test_a_list_as_a_chinese_spreadsheet_saves_it(
         ("price", "2.90"),
     ]
     assert store.cloud.state.shops[store.shop_id].products["0001"]["name"] == "可乐"
+
+
+async def test_a_list_for_which_the_disk_has_no_room_is_a_503_and_the_next_one_is_taken(
+    gateway: Gateway,  # noqa: F811
+    installer: Rest,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway.products.start()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for _ in range(2):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, hard))  # the system refuses to write more into any file
+        try:
+            answer = await installer("PUT", "/api/v1/products", data=io.BytesIO(CSV + b"\n" * (3 << 20)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "overloaded", "30")
+        assert "nothing can be written to the disk: File too large" in answer.body["detail"]
+    [logged] = [record for record in caplog.records if "PUT /api/v1/products" in record.getMessage()]
+    assert logged.exc_info is None
+    assert (await put_csv(installer, CSV)).body["taken"]
 
 
 async def test_some_products_change_some_fields(gateway: Gateway, pos: Rest, installer: Rest) -> None:  # noqa: F811
