@@ -339,7 +339,7 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # also of a number with too many digits
         raise SettingsError(message("{where}: is not valid TOML: {reason}", where=where, reason=exc)) from exc
     _apply_environment(document)
     try:

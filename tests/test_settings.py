@@ -88,6 +88,7 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('[fleet]\nshop = "shop.1"\n', "fleet.shop", "letters, digits, - or _"),
         ("[outbox]\nmax_bytes = 5\n", "outbox.max_bytes", "1048576"),
         ("port = \n", "", "not valid TOML"),
+        (f"port = {'1' * 5000}\n", "", "not valid TOML"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, key: str, reason: str) -> None:

@@ -136,14 +136,14 @@ def _read(content: bytes, file: str) -> _TemplateFile:
         return _TemplateFile.model_validate(_normalise(tomllib.loads(text)))
     except InvalidInput as exc:
         raise InvalidTemplate([FieldError(file, message("is no text in UTF-8, UTF-16 or GBK"))]) from exc
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise InvalidTemplate([FieldError(file, message("is not valid TOML: {reason}", reason=exc))]) from exc
     except ValidationError as exc:
         errors = [
             FieldError(f"{file}: {'.'.join(map(str, one['loc']))}", describe_validation_error(one))
             for one in exc.errors(include_url=False, include_input=False)[:_MAX_ERRORS]
         ]
         raise InvalidTemplate(errors) from exc
+    except (ValueError, RecursionError) as exc:  # also of a number with too many digits
+        raise InvalidTemplate([FieldError(file, message("is not valid TOML: {reason}", reason=exc))]) from exc
 
 
 class _Reader:

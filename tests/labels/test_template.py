@@ -163,6 +163,7 @@ def test_a_template_of_other_models_is_refused_by_name(fonts: Fonts) -> None:
         (b"[boxes]\nname = 1", "must be a valid dictionary"),
         (b"\x00\xff\xff", "is no text in UTF-8, UTF-16 or GBK"),
         (b"a = " + b"[" * 30_000, "is not valid TOML"),
+        (b"a = " + b"1" * 5000, "is not valid TOML"),
         (b"x" * (MAX_TEMPLATE_BYTES + 1), "is larger than 65536 bytes"),
         ("".join(f"[boxes.b{number}]\n" for number in range(65)).encode(), "at most 64"),
         (f"[boxes.{'b' * 41}]\n".encode(), "at most 40 characters"),
