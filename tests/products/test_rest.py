@@ -17,6 +17,7 @@ from gateway.products.list_intake import ListOptions
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest, admin, gateway, installer, pos, session, store  # noqa: F401  fixtures
+from tests.products.test_workbooks import save
 
 CSV = "货号;品名;售价;促销价\n0001;可乐;3,20;\n0002;雪碧;2,90;2,50\n".encode("gb18030")
 
@@ -72,6 +73,26 @@ async def test_a_list_for_which_the_disk_has_no_room_is_a_503_and_the_next_one_i
     [logged] = [record for record in caplog.records if "PUT /api/v1/products" in record.getMessage()]
     assert logged.exc_info is None
     assert (await put_csv(installer, CSV)).body["taken"]
+
+
+async def test_a_number_in_a_column_of_texts_is_its_text(
+    gateway: Gateway,  # noqa: F811
+    store: SimulatedStore,  # noqa: F811
+    installer: Rest,  # noqa: F811
+) -> None:
+    gateway.outbox_worker.start()
+    gateway.products.start()
+    head, row = ("id", "name", "price", "spec", "unit", "qr_code"), (1, 4711, 3.2, 500, 1.5, -1)
+    as_json = json.dumps({"products": [dict(zip(head, row, strict=True))]}).encode()
+    for body in (as_json, save(head, row)):
+        preview = await put_csv(installer, body, "?dry_run=true")
+        assert (preview.status, preview.body.get("bad_rows")) == (200, 0), preview
+        assert preview.body["first_rows"][0]["fields"]["name"] == "4711"
+        assert (await put_csv(installer, body)).status == 200
+    found = await in_effect(installer, "1")
+    shown = {name: found["confirmed"][name] for name in ("name", "spec", "unit", "qr_code")}
+    assert shown == {"name": "4711", "spec": "500", "unit": "1.5", "qr_code": "-1"}
+    assert store.cloud.state.shops[store.shop_id].products["1"]["name"] == "4711"
 
 
 async def test_some_products_change_some_fields(gateway: Gateway, pos: Rest, installer: Rest) -> None:  # noqa: F811
