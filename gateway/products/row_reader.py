@@ -159,13 +159,13 @@ class RowReader:
         if not isinstance(cell, str):
             raise InvalidValue(message("must be a string, not {json_type}", json_type=describe_json_type(cell)))
         if cell.isprintable() and len(cell) <= MAX_TEXT_CHARACTERS and cell[0] not in "=#":
-            return self._texts.setdefault(cell, str(cell))  # as nearly all; many products share a unit or a brand
+            return self._texts.setdefault(cell, cell)  # as nearly all; many products share a unit or a brand
         if not cell.isprintable():
             if _LINE_BREAKS.search(cell):
                 cell = _LINE_BREAKS.sub(" ", cell)
                 self._notices.count_line_breaks(column.heading, self._row)
             _check_characters(cell)
-        return str(_check_text(cell, MAX_TEXT_CHARACTERS))  # plain also where a number stood there
+        return _check_text(cell, MAX_TEXT_CHARACTERS)
 
     def _read_id(self, cell: Any) -> str:
         text = _read_code(cell, MAX_ID_CHARACTERS)

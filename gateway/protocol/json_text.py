@@ -30,14 +30,14 @@ _RESERVED_DEPTH: Final = 200
 
 
 def _make_encoder(language: Language, order: Literal["sorted"] | None = None) -> msgspec.json.Encoder:
-    """Return an encoder that shows messages in a language."""
+    """Return an encoder that shows messages in a language, and takes other kinds of text, as of a cell."""
 
-    def encode_message(value: Any) -> str:
-        if not isinstance(value, Message):
+    def encode_text(value: Any) -> str:
+        if not isinstance(value, str):
             raise TypeError(message("{kind} is not JSON", kind=type(value).__name__))
-        return str(translate(value, language))
+        return str(translate(value, language) if isinstance(value, Message) else value)
 
-    return msgspec.json.Encoder(enc_hook=encode_message, decimal_format="number", order=order)
+    return msgspec.json.Encoder(enc_hook=encode_text, decimal_format="number", order=order)
 
 
 _ENCODERS: Final = {language: _make_encoder(language) for language in Language}

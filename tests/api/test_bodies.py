@@ -18,6 +18,7 @@ from gateway.api import body_reader
 from gateway.api.hooks import MAX_BODY_BYTES
 from gateway.api.route_table import list_routes
 from gateway.simulator.camera import SimulatedCamera
+from tests.products.test_workbooks import save
 
 FORM = "multipart/form-data; boundary=x"
 JSON = {"Content-Type": "application/json"}
@@ -110,6 +111,16 @@ async def test_a_byte_order_mark_is_skipped(admin: Any) -> None:
     ):
         answer = await admin(method, path, data=codecs.BOM_UTF8 + json.dumps(document).encode(), headers=JSON)
         assert answer.status < 300, (path, answer)
+
+
+async def test_the_numbers_of_a_workbook_are_texts_in_a_site_plan(installer: Any) -> None:
+    head, row = ("sn", "name", "place", "ssid", "password"), ("FM020A2300001", 7, 12, 2024, 12345678)
+    kept = await installer("PUT", "/api/v1/site-plan", data=save(head, row))
+    assert kept.status == 200, kept
+    shown = (await installer("GET", "/api/v1/site-plan")).body
+    assert shown == kept.body
+    [camera] = shown["cameras"]
+    assert (camera["name"], camera["place"], shown["wifi"]["ssid"]) == ("7", "12", "2024")
 
 
 async def test_json_with_a_mistake_is_no_other_type_of_body(admin: Any) -> None:

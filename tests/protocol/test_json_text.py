@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from firmware_tools.list_rows import NumberText, TrimmedText
 from gateway.protocol import json_text
 
 
@@ -32,6 +33,14 @@ def test_what_goes_in_comes_out(text: str) -> None:
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         json_text.loads(text)
+
+
+def test_a_text_of_another_kind_is_a_text() -> None:
+    trimmed = TrimmedText("x", " x", is_quoted=False)
+    assert json_text.dumps({"name": NumberText("7"), "more": [trimmed]}) == '{"name":"7","more":["x"]}'
+    assert json_text.dumps_canonical([NumberText("1.50")]) == b'["1.50"]'
+    with pytest.raises(TypeError, match="object is not JSON"):
+        json_text.dumps(object())
 
 
 def test_what_is_wrong_is_told() -> None:
