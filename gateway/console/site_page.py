@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
@@ -28,7 +28,7 @@ from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
 from gateway.console.static_files import StaticFiles, load_static_files
-from gateway.errors import Forbidden, MethodNotAllowed, NotFound, Problem, StateError
+from gateway.errors import Forbidden, NotFound, Problem, StateError
 from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ _SECURITY_HEADERS: Final = {
 }
 _UPLOAD: Final = web.RequestKey("upload", FormUpload)
 _CSRF_HEADER: Final = "X-CSRF-Token"
-
-_MISSING_PAGES: Final[Mapping[int, Callable[[], Problem]]] = {
-    404: lambda: NotFound(message("there is no page at this address")),
-    405: lambda: MethodNotAllowed(message("this address takes forms of other pages, and shows nothing itself")),
-}
-"""What a page says of an address that shows nothing, by the status."""
 
 _log = logging.getLogger(__name__)
 
@@ -172,6 +166,7 @@ class SiteContext(Generic[SiteT, S]):
             "language": self.language,
             "csrf": self.csrf,
             "path": self.request.path,
+            "address": self.request.path_qs,
             "tags": LANGUAGE_TAGS,
             "secure": self.request.secure,
             "take_notices": lambda: self.site.notices.take(self.csrf),
@@ -268,16 +263,31 @@ def bind_unrouted(site: PageSite[Any], context_type: type[C], otherwise: WebHand
 
     async def handle(request: web.Request) -> web.StreamResponse:
         response = await otherwise(request)
-        make_problem = _MISSING_PAGES.get(response.status)
-        if make_problem is None or request.method not in ("GET", "HEAD") or not request.path.startswith(HOME):
+        if request.method not in ("GET", "HEAD") or not request.path.startswith(HOME):
             return response
-        page = _render_problem(site, context_type, request, make_problem())
-        for name in ("Allow", *_SECURITY_HEADERS):
-            if value := response.headers.get(name, _SECURITY_HEADERS.get(name)):
-                page.headers[name] = value
+        if response.status == 405 and request.method == "GET":
+            return web.Response(status=303, headers={"Location": await _find_page_above(request)})
+        if response.status != 404:
+            return response
+        page = _render_problem(site, context_type, request, NotFound(message("there is no page at this address")))
+        page.headers.update(_SECURITY_HEADERS)
         return page
 
     return handle
+
+
+async def _find_page_above(request: web.Request) -> str:
+    """Return the address of the page whose form goes to this address, which shows nothing itself.
+
+    Browsers name the page of a form that was refused by the form's address: they ask for it when its language is
+    changed, or when it is opened anew.
+    """
+    address = request.rel_url
+    while (address := address.parent).path_safe.startswith(HOME):
+        found = await request.app.router.resolve(request.clone(method="GET", rel_url=address))
+        if found.route.resource is not request.match_info.route.resource:
+            return str(address)
+    return HOME
 
 
 def compute_csrf(secret: str) -> str:

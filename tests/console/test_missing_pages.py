@@ -6,17 +6,31 @@ from yarl import URL
 from tests.console.conftest import Console
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [("nothing", 404), ("cameras/FM020A1/nothing/more", 404), ("sign-out", 405)]
-)
-async def test_an_address_without_a_page_has_a_page_that_says_so(console: Console, path: str, status: int) -> None:
+@pytest.mark.parametrize("path", ["nothing", "cameras/FM020A1/nothing/more"])
+async def test_an_address_without_a_page_has_a_page_that_says_so(console: Console, path: str) -> None:
     await console.sign_in()
     response, html = await console.get(path)
-    assert (response.status, response.content_type) == (status, "text/html")
+    assert (response.status, response.content_type) == (404, "text/html")
     assert "Content-Security-Policy" in response.headers
-    assert ("Allow" in response.headers) is (status == 405)
     assert 'href="/console/"' in html
     assert "Sign out" in html
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("sign-out", ""),
+        ("shop/pairing", "shop"),
+        ("shop/restore/confirm", "shop"),
+        ("cameras/FM020A1/set-up/network", "cameras/FM020A1/set-up"),
+        ("cameras/site-plan/run", "cameras/site-plan"),
+        ("products/import/take", "products/import"),
+    ],
+)
+async def test_an_address_that_takes_forms_leads_to_the_page_above(console: Console, path: str, shown: str) -> None:
+    await console.sign_in()
+    response, _ = await console.get(path)
+    assert (response.status, response.headers["Location"]) == (303, f"/console/{shown}")
 
 
 async def test_it_is_in_the_language_of_the_person(console: Console) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 
 import aiohttp
@@ -150,6 +151,33 @@ async def test_the_language_is_that_of_the_browser_until_one_is_chosen(console: 
     response, _ = await console.get("language?to=zh&next=/console/sign-in")
     assert response.headers["Location"] == "/console/sign-in"
     assert '<html lang="zh-CN">' in (await console.get("sign-in", headers={"Accept-Language": "en"}))[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("outbox?state=refused&reference=a%26b", "/console/outbox?state=refused&reference=a%26b"),
+        ("sign-in?next=%2Fconsole%2Foutbox%3Fstate%3Drefused", "/console/sign-in?next=/console/outbox?state%3Drefused"),
+    ],
+)
+async def test_another_language_shows_the_same_page(console: Console, path: str, back: str) -> None:
+    await console.sign_in()
+    _, html = await console.get(path)
+    link = re.search(r'href="/console/(language[^"]+)"', html)
+    assert link is not None
+    response, _ = await console.get(unescape(link[1]))
+    assert URL(response.headers["Location"]) == URL(back)
+
+
+async def test_another_language_leads_from_a_refused_form_to_its_page(console: Console) -> None:
+    await console.sign_in()
+    csrf = await console.csrf()
+    refused, html = await console.post("shop/tokens", csrf=csrf, name="till")
+    assert refused.status == 400
+    link = re.search(r'href="/console/(language[^"]+)"', html)
+    assert link is not None
+    async with console.http.get(f"{console.url}console/{unescape(link[1])}") as response:
+        assert (response.status, response.url.path) == (200, "/console/shop")
 
 
 async def test_static_files_are_compressed_and_kept(console: Console) -> None:

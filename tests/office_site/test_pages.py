@@ -81,17 +81,23 @@ async def test_what_there_is_not_is_said(visitor: Visitor, path: str) -> None:
     assert "alert" in html
 
 
-@pytest.mark.parametrize("path", ["nothing", "shops/hamburg-1/nothing", "readers/revoke"])
+@pytest.mark.parametrize("path", ["nothing", "shops/hamburg-1/nothing"])
 async def test_an_address_without_a_page_has_a_page_that_says_so(visitor: Visitor, path: str) -> None:
     await visitor.sign_in()
     response, html = await visitor.get(path)
-    assert response.status == (405 if path == "readers/revoke" else 404)
+    assert response.status == 404
     assert response.content_type == "text/html"
     assert "Content-Security-Policy" in response.headers
     assert "To the first page" in html
     assert "Sign out" in html
     status, problem = await visitor.call("GET", "/api/v1/nothing")
     assert (status, problem["status"]) == (404, 404)
+
+
+async def test_an_address_that_takes_forms_leads_to_the_page_above(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    response, _ = await visitor.get("readers/revoke")
+    assert (response.status, response.headers["Location"]) == (303, "/console/readers")
 
 
 async def test_servers_that_do_not_answer_are_not_said_to_answer(
