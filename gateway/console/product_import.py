@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -26,31 +27,37 @@ _MAX_UPLOAD_BYTES: Final = MAX_LIST_BYTES + 64 * 1024
 _MAX_FAULTS: Final = 100
 _MAX_CHANGES: Final = 20
 _MAX_FILE_NAME: Final = 100
+_MAX_SOURCE: Final = 64
 _NO_FILE: Final = message("Choose the file of a list first.")
 
 
 async def show_form(context: PageContext) -> web.StreamResponse:
-    """Ask for the file."""
+    """Ask for the file. What was said of the last one is filled in: it may be the same file, corrected."""
+    query, waiting = context.request.query, context.site.list_upload.waiting
+    last = {} if waiting is None else {"kind": waiting.kind, "source": waiting.source}
     return context.render(
         "product_import.html",
         sources=list(await context.gateway.product_lists.mappings.list_all()),
-        waiting=context.site.list_upload.waiting,
+        waiting=waiting,
+        kind=query.get("kind", last.get("kind", "complete")),
+        source=query.get("source", last.get("source", ""))[:_MAX_SOURCE],
     )
 
 
 async def receive_list(context: PageContext) -> web.StreamResponse:
     """Receive a list in place of the one that waits, and find out what it would change."""
     upload = context.site.list_upload
+    form = await context.open_upload(_MAX_UPLOAD_BYTES)
+    source = form.text("source").strip()
+    again = f"{_FORM}?{urlencode({'kind': form.text('kind'), 'source': source[:_MAX_SOURCE]})}"
     async with upload.lock():
         try:
             upload.discard()
-            form = await context.open_upload(_MAX_UPLOAD_BYTES)
-            source = form.text("source").strip()
             if not re.fullmatch(SOURCE_PATTERN, source):
                 reason = message("must be at most 64 letters, digits, blanks, dots and hyphens")
                 raise InvalidRequest([FieldError("source", reason)])
             if not await form.save(upload.path, min_free_bytes=MAX_LIST_BYTES):
-                return context.redirect(_FORM, notice=_NO_FILE, failed=True)
+                return context.redirect(again, notice=_NO_FILE, failed=True)
             uploaded = UploadedList(
                 path=upload.path,
                 file_name=form.file_name[-_MAX_FILE_NAME:],
@@ -61,7 +68,7 @@ async def receive_list(context: PageContext) -> web.StreamResponse:
             await uploaded.preview(context.gateway.product_lists)
             upload.keep(uploaded)
         except (InvalidRequest, StateError, OSError) as exc:
-            return context.redirect(_FORM, notice=_describe_refusal(exc), failed=True)
+            return context.redirect(again, notice=_describe_refusal(exc), failed=True)
         finally:
             if upload.waiting is None:
                 upload.discard()

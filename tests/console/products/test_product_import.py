@@ -125,6 +125,25 @@ async def test_a_list_that_was_replaced_cannot_be_taken(console: Console) -> Non
     assert not (console.gateway.directory.path / UPLOADED_LIST_FILE).exists()
 
 
+async def test_what_was_said_of_a_list_is_filled_in_for_the_next_one(console: Console) -> None:
+    await console.sign_in("installer")
+    response = await upload(console, b"[{]", kind="fields", source="till <2>")
+    _, html = await console.get(response.headers["Location"].removeprefix("/console/"))
+    assert read_form(html) == ("fields", "till &lt;2&gt;")
+    await upload(console, b"id;name\nK-1\n", kind="fields", source="erp")
+    _, html = await console.get("products/import")
+    assert read_form(html) == ("fields", "erp"), "a list that waits may have to be corrected"
+    _, html = await console.get(PREVIEW)
+    await send(console, "discard", **find_hidden(html))
+    _, html = await console.get("products/import")
+    assert read_form(html) == ("complete", "")
+
+
+def read_form(html: str) -> tuple[str, str]:
+    """Return which kind of list is chosen, and the source that is filled in."""
+    return (*re.findall(r'value="(\w+)" checked', html), *re.findall(r'name="source" value="([^"]*)"', html))
+
+
 @pytest.mark.parametrize(
     ("content", "given", "text"),
     [
