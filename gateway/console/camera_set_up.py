@@ -33,7 +33,12 @@ async def show_set_up(context: PageContext) -> web.StreamResponse:
 
 
 def _ask(
-    context: PageContext, question: Question, draft: SetUpDraft, problem: Problem | None = None, notice: str = ""
+    context: PageContext,
+    question: Question,
+    draft: SetUpDraft,
+    problem: Problem | None = None,
+    notice: str = "",
+    password: str = "",
 ) -> web.Response:
     sn, camera = find_camera(context)
     settings = context.gateway.settings.provisioning
@@ -51,6 +56,7 @@ def _ask(
         can_decode=can_decode(),
         is_activated=camera is not None and camera.activation == "activated",
         number=draft.activation_number or "",
+        password=password,
         problem=problem,
         read_notice=notice,
         field_errors=dict(problem.field_errors) if isinstance(problem, InvalidRequest) else {},
@@ -90,8 +96,10 @@ async def answer_network(context: PageContext) -> web.StreamResponse:
     form = await context.read_form()
     choice = form.raw_text("network")
     draft = context.site.drafts.find(sn) or SetUpDraft()
+    known_ssid, known_password = draft.ssid, draft.password
     draft.ssid = draft.password = None
     draft.hidden, draft.is_open = False, True
+    draft.answered.discard("network")
     settings = context.gateway.settings.provisioning
     if choice == "store" and settings.ssid:
         draft.ssid = settings.ssid
@@ -99,15 +107,17 @@ async def answer_network(context: PageContext) -> web.StreamResponse:
         draft.ssid, draft.hidden = form.raw_text("ssid"), form.is_ticked("hidden")
     elif choice.startswith(SEEN):
         draft.ssid = choice.removeprefix(SEEN)
-    elif choice != "keep":
-        return _ask(context, "network", draft, InvalidRequest([FieldError("network", message("Choose one."))]))
+    typed = form.raw_text("password")
     if draft.ssid is not None:
-        draft.password = form.raw_text("password") or settings.find_password(draft.ssid) or ""
+        kept = known_password if draft.ssid == known_ssid else None
+        draft.password = typed or kept or settings.find_password(draft.ssid) or ""
     try:
+        if draft.ssid is None and choice != "keep":
+            raise InvalidRequest([FieldError("network", message("Choose one."))])
         ProvisioningRequest(ssid=draft.ssid, password=draft.password, hidden=draft.hidden).check()
     except InvalidRequest as exc:
-        draft.answered.discard("network")
-        return _ask(context, "network", draft, exc)
+        draft.password = None
+        return _ask(context, "network", draft, exc, password=typed)
     return _go_on(context, sn, draft, "network")
 
 

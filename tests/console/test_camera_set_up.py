@@ -197,6 +197,37 @@ async def test_secrets_are_not_shown_again(console: Console, store: SimulatedSto
     assert "verysecret" not in html
 
 
+async def test_a_password_stays_when_somebody_goes_back_to_its_question(
+    console: Console, browser: Browser, store: SimulatedStore
+) -> None:
+    camera = store.cameras[1]
+    await find(console.gateway, [camera])
+    _, page = await open_browser_session(browser, console, "installer")
+    await begin(page, console, camera.sn)
+    await choose_network(page, WIFI_SSID, WIFI_PASSWORD)
+    await page.locator(".questions a").click()
+    await expect(page.locator("#password-help")).to_contain_text("that you chose before")
+    await expect(page.locator("#password")).to_have_value("")
+    await page.locator("#network-form button:not([type])").click()
+    await type_number(page, store.activation_numbers[camera.sn])
+    await name_it(page, "Till")
+    await expect(page.locator(".verdict.ok")).to_be_visible(timeout=SLOW_MS)
+    assert camera.state.wifi == WIFI_SSID
+
+
+async def test_a_password_stays_in_the_field_while_the_rest_is_corrected(
+    console: Console, store: SimulatedStore
+) -> None:
+    await console.sign_in("installer")
+    path, csrf = f"cameras/{store.cameras[1].sn}/set-up/network", await console.csrf()
+    response, html = await console.post(path, csrf=csrf, network="other", ssid="", password="verysecret")
+    assert (response.status, 'value="verysecret"' in html) == (400, True)
+    # A password that was refused is not taken for the known one.
+    await console.post(path, csrf=csrf, network="other", ssid="A", password="short")
+    response, _ = await console.post(path, csrf=csrf, network="other", ssid="A", password="")
+    assert response.status == 303
+
+
 def test_drafts_are_bounded_in_number_and_age() -> None:
     now = 0.0
     drafts = SetUpDrafts(monotonic=lambda: now)
