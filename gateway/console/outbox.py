@@ -128,7 +128,7 @@ async def change_items(context: PageContext) -> web.StreamResponse:
     else:
         chosen = [int(text) for text in form.texts("item")[:_MAX_CHOSEN] if text.isdecimal() and len(text) < 19]
         if not chosen:
-            return context.redirect(_LIST, notice=message("Nothing was chosen."), failed=True)
+            return context.redirect(_find_list(form.text("back")), notice=message("Nothing was chosen."), failed=True)
         items = await outbox.items(chosen)
         changed = await action([one.sequence for one in items if visible in (None, one.token)])
     return context.redirect(_find_list(form.text("back")), notice=_describe(changed), failed=not changed.sequences)

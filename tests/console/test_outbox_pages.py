@@ -62,6 +62,13 @@ async def test_chosen_calls_are_dropped_and_others_stay(console: Console) -> Non
     assert "1 done." in html
 
 
+async def test_the_list_that_somebody_looks_at_stays_when_nothing_was_chosen(console: Console) -> None:
+    await console.sign_in("installer")
+    back = "/console/outbox?state=refused&reference=1"
+    response, _ = await console.post("outbox", csrf=await console.csrf(), action="drop", back=back)
+    assert (response.status, response.headers["Location"]) == (303, back)
+
+
 async def test_all_refused_calls_are_sent_again(console: Console) -> None:
     await console.sign_in("installer")
     numbers = [await refuse_product(console.gateway) for _ in range(3)]

@@ -3,6 +3,7 @@
 import io
 import re
 
+import aiohttp
 import pytest
 from openpyxl import Workbook
 from playwright.async_api import Browser, FilePayload, Page, expect
@@ -213,6 +214,20 @@ async def test_the_wifi_alone_is_corrected_without_the_list(console: Console) ->
     assert shop.plan.wifi == WifiNetwork(ssid="Shop", password=" the right one")
     assert [one.planned.name for one in shop.progress] == ["Entrance"]
     assert shop.progress[0].planned.activation_number == "812345678901234567890123"
+
+
+async def test_a_file_with_a_wrong_wifi_has_to_be_chosen_again(console: Console) -> None:
+    await console.sign_in("installer")
+    csrf = await console.csrf()
+    rows = "sn,activation_number,name\nFM020A2300001,812345678901234567890123,Entrance\n"
+    await console.post("cameras/site-plan/list", csrf=csrf, rows=rows, ssid="Shop", password="a wrong password")
+    form = aiohttp.FormData({"csrf": csrf, "rows": "", "ssid": "Shop", "password": "short"})
+    form.add_field("file", rows.replace("Entrance", "Exit"), filename="shop.csv", content_type="text/csv")
+    async with console.http.post(f"{console.url}console/cameras/site-plan/list", data=form) as response:
+        html = await response.text()
+    assert (response.status, "8 to 64 characters" in html) == (400, True)
+    assert "choose the file again" in html
+    assert "leave the list empty" not in html, "that would keep the cameras of the former list"
 
 
 def make_workbook(rows: str) -> bytes:
