@@ -355,7 +355,10 @@ def _ask_to_sign_in(request: web.Request) -> web.Response:
 
 def _render_problem(site: PageSite[Any], context_type: type[C], request: web.Request, problem: Problem) -> web.Response:
     context = _make_context(site, context_type, request)
-    template = "problem_part.html" if is_fragment(request) else "problem.html"
-    response = context.render(template, status=problem.status, problem=problem)
+    is_part = is_fragment(request)
+    # What passes by itself, as the proof of a new version, does not end the part that a page shows.
+    asks_again = is_part and request.method == "GET" and problem.status == 503
+    template = "problem_part.html" if is_part else "problem.html"
+    response = context.render(template, status=problem.status, problem=problem, asks_again=asks_again)
     response.headers.update(problem_headers(problem))
     return response

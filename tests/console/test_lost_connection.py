@@ -18,8 +18,10 @@ from tests.console.test_outbox_pages import refuse_product
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Path) -> AsyncIterator[Gateway]:
+async def running(settings: Path, *, held: bool = False) -> AsyncIterator[Gateway]:
     gateway = await Gateway.open(load_settings(settings))
+    if held:
+        gateway.readiness.hold("the new version is proved first")
     try:
         async with serve(gateway, add_pages=add_console):
             yield gateway
@@ -50,6 +52,30 @@ async def test_a_page_outlives_a_restart_of_the_gateway(
         await page.locator(f"#item-{number} input").check()
         await page.get_by_role("button", name="Drop the chosen ones").click()
         await expect(page.locator("#notices")).to_contain_text("1 done.")
+
+
+async def test_a_page_outlives_an_update_whose_new_version_is_proved_first(
+    store: SimulatedStore, tmp_path: Path, browser: Browser
+) -> None:
+    settings, port = tmp_path / "gateway.toml", find_free_port()
+    rest = f'\n[server]\nhost = "127.0.0.1"\nport = {port}\n[storage]\ndirectory = "{tmp_path}/state"\n'
+    settings.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
+    url = f"http://127.0.0.1:{port}/"
+    async with running(settings) as gateway:
+        code = gateway.pairing.create("browser", ["admin"]).code
+        page = await (await open_window(browser)).new_page()
+        await page.goto(f"{url}console/sign-in#code={code}")
+        await page.wait_for_url("**/console/")
+        await page.goto(f"{url}console/outbox")
+        await expect(page.locator("#outbox")).to_contain_text("Nothing was handed over yet.")
+    async with running(settings, held=True) as gateway:
+        async with page.expect_response(lambda one: "/outbox/list" in one.url and one.status == 503):
+            pass
+        await expect(page.locator("#connection")).to_be_visible()
+        gateway.readiness.release()
+        number = await refuse_product(gateway)
+        await expect(page.locator("#connection")).to_be_hidden()
+        await expect(page.locator(f"#item-{number}")).to_contain_text("refused")
 
 
 async def test_a_page_whose_session_ends_leads_to_the_sign_in_and_back(console: Console, browser: Browser) -> None:
