@@ -39,11 +39,10 @@ def describe_fault(error: FieldError) -> ListFault:
     if isinstance(reason, Message) and "reason" in reason.values:
         row = reason.values.get("line", reason.values.get("row"))
         if row is not None:
-            return ListFault(
-                str(row),
-                column if place else "",
-                inner if isinstance(inner := reason.values["reason"], str) else str(inner),
-            )
+            # As the list calls its column, which may be in another language than ours.
+            heading = reason.values.get("column", column if place else "")
+            inner = reason.values["reason"]
+            return ListFault(str(row), str(heading), inner if isinstance(inner, str) else str(inner))
     return ListFault("", column if place else "", reason)
 
 

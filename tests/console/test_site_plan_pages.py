@@ -41,9 +41,9 @@ def make_list(store: SimulatedStore, *, wrong_number: bool = False, bad_mac: boo
 
 
 def test_a_fault_is_of_a_line_and_a_column() -> None:
-    reason = message("line {line}, column {column}: {reason}", line=3, column="mac", reason=message("is required"))
-    fault = describe_fault(FieldError("cameras[1].mac", reason))
-    assert (fault.row, fault.column, fault.reason) == ("3", "mac", "is required")
+    reason = message("line {line}, column {column}: {reason}", line=3, column="激活码", reason=message("is required"))
+    fault = describe_fault(FieldError("cameras[1].activation_number", reason))
+    assert (fault.row, fault.column, fault.reason) == ("3", "激活码", "is required")
     fault = describe_fault(FieldError("list", message("the list is empty")))
     assert (fault.row, fault.column, fault.reason) == ("", "", "the list is empty")
 
@@ -214,6 +214,16 @@ async def test_the_wifi_alone_is_corrected_without_the_list(console: Console) ->
     assert shop.plan.wifi == WifiNetwork(ssid="Shop", password=" the right one")
     assert [one.planned.name for one in shop.progress] == ["Entrance"]
     assert shop.progress[0].planned.activation_number == "812345678901234567890123"
+
+
+async def test_faults_name_the_columns_as_the_list_does(console: Console) -> None:
+    await console.sign_in("installer")
+    rows = "序列号,激活码,变焦\nFM020A2300001,8.0E+23,abc\n"
+    response, html = await console.post(
+        "cameras/site-plan/list", csrf=await console.csrf(), rows=rows, headers={"Accept-Language": "zh-CN"}
+    )
+    assert response.status == 400
+    assert re.findall(r'<td data-label="列">([^<]*)</td>', html) == ["激活码", "变焦"]
 
 
 async def test_a_file_with_a_wrong_wifi_has_to_be_chosen_again(console: Console) -> None:
