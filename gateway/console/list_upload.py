@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_tools.language import message
+from gateway.console.product_texts import FIELD_TITLES
 from gateway.errors import Conflict, InvalidRequest, Problem, TooLarge
 from gateway.products.columns import ColumnMapping
 from gateway.products.list_check import ListKind
 from gateway.products.list_head import HeadColumn, read_list_head
-from gateway.products.list_intake import ListIntake, ListOptions, ListReport
+from gateway.products.list_intake import ListIntake, ListOptions, ListReport, describe_emptied
 from gateway.storage.state_directory import UPLOADED_LIST_FILE
 
 MAX_AGE_S: Final = 3600.0
@@ -48,6 +49,8 @@ class UploadedList:
     """Why it cannot be read as it is; None if it can."""
     summary: Mapping[str, Any] | None = None
     """What it would change; None if it cannot be read."""
+    notices: Sequence[str] = ()
+    """What a person should know about the list, with the fields as people call them."""
     deletes_many: bool = False
     """Whether it deletes more products than may be deleted without a question."""
 
@@ -65,6 +68,9 @@ class UploadedList:
             self.problem = exc
         else:
             self.summary = report.describe()
+            emptied = report.difference.emptied
+            others = [one for one in report.found.notices if one not in describe_emptied(emptied)]
+            self.notices = (*others, *describe_emptied(emptied, FIELD_TITLES))
             self.deletes_many = report.difference.deletes_many
 
     async def take(self, intake: ListIntake, digest: str) -> ListReport:

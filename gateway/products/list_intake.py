@@ -6,7 +6,7 @@ It is the one way of a list into the mirror, whoever brings it: a call, a page o
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import IO, Any, Final
@@ -172,7 +172,7 @@ class ListIntake:
             )  # fmt: skip
             if options.source and options.mapping is not None and mapping is not None:
                 await self.mappings.save(options.source, mapping, now=int(self._now()))
-        found = dataclasses.replace(found, notices=(*found.notices, *_describe_emptied(difference)))
+        found = dataclasses.replace(found, notices=(*found.notices, *describe_emptied(difference.emptied)))
         return ListReport(
             found=found,
             kind=kind,
@@ -225,16 +225,19 @@ def _judge_bad_rows(found: ProductList, options: ListOptions) -> tuple[ListKind,
     return kind, notices
 
 
-def _describe_emptied(difference: ListDifference) -> list[str]:
-    """Say which values go: a list of prices alone, taken as the whole list, would take away bar codes unseen."""
+def describe_emptied(emptied: Mapping[str, int], titles: Mapping[str, str] | None = None) -> list[str]:
+    """Say which values go: a list of prices alone, taken as the whole list, would take away bar codes unseen.
+
+    `titles` says how the reader calls the fields; without it they are named as the API does.
+    """
     return [
         count_message(
             "{field} becomes empty for {count} product: the list gives none",
             "{field} becomes empty for {count} products: the list gives none",
             count,
-            field=field,
+            field=(titles or {}).get(field, field),
         )
-        for field, count in sorted(difference.emptied.items())
+        for field, count in sorted(emptied.items())
     ]
 
 

@@ -125,6 +125,18 @@ async def test_a_list_that_was_replaced_cannot_be_taken(console: Console) -> Non
     assert not (console.gateway.directory.path / UPLOADED_LIST_FILE).exists()
 
 
+async def test_fields_that_become_empty_are_called_as_people_call_them(console: Console) -> None:
+    await console.sign_in("installer")
+    await take(console.gateway, "id,name,price,bar_code\nM-1,Milk,2,6901234567892\nM-2,Tea,3,\n")
+    await upload(console, b"id,name,price\nM-1,Milk,2\nM-2,Tea,3\n", kind="complete")
+    _, html = await console.get(PREVIEW)
+    assert "Bar code becomes empty for 1 product: the list gives none" in html
+    assert "bar_code becomes" not in html
+    _, chinese = await console.get(PREVIEW, headers=CHINESE)
+    assert "条码：列表未提供" in chinese
+    await send(console, "discard", **find_hidden(html))
+
+
 async def test_what_was_said_of_a_list_is_filled_in_for_the_next_one(console: Console) -> None:
     await console.sign_in("installer")
     response = await upload(console, b"[{]", kind="fields", source="till <2>")
