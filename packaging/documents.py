@@ -17,6 +17,12 @@ DOCUMENTS: Final = {
     "packaging/README.md": "appliance.md",
     "firmware_tools/README.md": "cards.md",
     "gateway/simulator/README.md": "simulator.md",
+    "gateway/labels/README.md": "labels.md",
+    "gateway/office/README.md": "office.md",
+    "gateway/office_site/README.md": "office-pages.md",
+    "gateway/fleet/README.md": "link.md",
+    ".github/README.zh.md": "README.zh.md",
+    "gateway/cli/README.zh.md": "installer.zh.md",
 }
 """Each document of the package: its path in the repository, and its name in the package."""
 
