@@ -48,7 +48,7 @@ def content(file: Path) -> bytes:
     ("locale", "upload", "restore_it", "label_notice"),
     [
         ("en-US", "Upload and check", "Restore it at the next start", "1 shelf label is drawn again"),
-        ("zh-CN", "上传并检查", "下次启动时恢复", "1 个货架价签会重新绘制"),
+        ("zh-CN", "上传并检查", "下次启动时恢复", "1 个电子价签会重新绘制"),
     ],
 )
 async def test_a_backup_is_restored_at_the_next_start(
