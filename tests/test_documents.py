@@ -17,6 +17,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 EXPLICIT = re.compile(r"<a (?:id|name)=\"([^\"]+)\">")
 SERIAL_NUMBER = re.compile(r"\b[A-Z]{1,2}\d{3}D8BS\d{5}\b")
+LABEL = re.compile(r"\bSKDI\w+\b")
 NAMED = re.compile(r"`([a-z_]+(?:/[a-z_]+)*/?[a-z_]+\.(?:py|sh|toml))`")
 
 
@@ -79,10 +80,10 @@ def test_files_that_are_named_exist(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists() and not list(ROOT.glob(f"gateway/**/{name}"))] == []
 
 
-def find_example_serial_numbers(document: Path) -> set[str]:
-    """Return the serial numbers in a document's blocks of code, without the vendor's worked example of a signature."""
+def find_examples(document: Path, name: re.Pattern[str]) -> set[str]:
+    """Return such names in a document's blocks of code, without the vendor's worked example of a signature."""
     lines = [line for block in FENCE.findall(document.read_text(encoding="utf-8")) for line in block.splitlines()]
-    return {sn for line in lines if "sunmi-gateway sign" not in line for sn in SERIAL_NUMBER.findall(line)}
+    return {found for line in lines if "sunmi-gateway sign" not in line for found in name.findall(line)}
 
 
 @pytest.mark.parametrize(
@@ -104,12 +105,14 @@ def find_commands(document: Path) -> list[str]:
     return [re.sub(r"(^|\s+)# .*", "", line) for block in blocks for line in block.splitlines()]
 
 
-async def test_examples_name_cameras_of_the_simulated_store() -> None:
+async def test_examples_name_cameras_and_labels_of_the_simulated_store() -> None:
     defaults = store.make_context("store", []).params
     async with SimulatedStore(cameras=defaults["count"]) as simulated:
         cameras = {camera.sn for camera in simulated.cameras}
-    unknown = {document: find_example_serial_numbers(document) - cameras for document in DOCUMENTS}
-    assert {document: found for document, found in unknown.items() if found} == {}
+        labels = {label.code for label in simulated.cloud.read_labels(simulated.shop_id).values()}
+    for name, known in ((SERIAL_NUMBER, cameras), (LABEL, labels)):
+        found = {document: find_examples(document, name) - known for document in DOCUMENTS}
+        assert {document: unknown for document, unknown in found.items() if unknown} == {}
 
 
 @pytest.mark.parametrize("room", ["fleet", "office"])
