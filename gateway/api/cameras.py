@@ -19,11 +19,12 @@ from gateway.api.changes import name_object
 from gateway.api.hotspots import provision_in_hotspot
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.app import Gateway
+from gateway.cameras.activation_probe import require_managed
 from gateway.cameras.capture import capture
 from gateway.cameras.management import add_camera as add_managed_camera
 from gateway.cameras.management import forget_camera as forget_known_camera
 from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
-from gateway.errors import Conflict, FieldError, InvalidRequest, NotManaged
+from gateway.errors import Conflict, FieldError, InvalidRequest
 
 _ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
 """The timeouts of an activation whose caller waits for the outcome."""
@@ -114,10 +115,7 @@ async def activate(context: RequestContext) -> web.StreamResponse:
             [FieldError("confirm_erase", message("must be true: activation deletes the camera's face groups"))]
         )
     registry, provisioning = context.gateway.registry, context.gateway.provisioning
-    if not registry.get(context.sn).managed:
-        raise NotManaged(
-            message("the camera {sn} is only found: make it managed before it is activated", sn=context.sn)
-        )
+    require_managed(registry.get(context.sn))
     request = ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
     await provisioning.start(context.sn, request, timeouts=_ACTIVATION_TIMEOUTS)
     job = await provisioning.wait_until_ended(context.sn)

@@ -120,15 +120,9 @@ class ActivationProbe:
                 return "not_activated", _parse_access_points(response)
         if code not in (None, CAMERA_ALREADY_ACTIVATED, CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
             raise refusal_error(camera, _UNSIGNED_LIST, response)
-        if not camera.managed:
-            if code is None:
-                return "unknown", None
-            raise NotManaged(
-                message(
-                    "the camera {sn} is activated: make it managed, only then is it called with signatures",
-                    sn=camera.sn,
-                )
-            )
+        if not camera.managed and code is None:
+            return "unknown", None
+        require_managed(camera)
         return await self._probe_owner(camera, session, is_activated=code == CAMERA_ALREADY_ACTIVATED), None
 
     async def _probe_owner(self, camera: CameraRecord, session: CameraSession, *, is_activated: bool) -> Activation:
@@ -152,7 +146,7 @@ def require_managed(camera: CameraRecord) -> None:
     if not camera.managed:
         raise NotManaged(
             message(
-                "the camera {sn} is only found: make it managed first, then it is called with secrets", sn=camera.sn
+                "the camera {sn} is only found: manage it first, with `sunmi-gateway cameras add {sn}`", sn=camera.sn
             )
         )
 

@@ -30,3 +30,19 @@ async def test_a_misspelled_endpoint_is_answered_with_the_right_one(command: Com
     refused = await command("cameras", "call", "FS101D8BS00001", "config/setzom")
     assert refused.status == 2
     assert "did you mean config/setZoom" in refused.errors
+
+
+async def test_for_a_camera_that_is_only_found_the_command_that_manages_it_is_named(
+    store: SimulatedStore, command: Commands
+) -> None:
+    sn = store.cameras[0].sn
+    while (await command("cameras", "show", sn)).status:
+        await command("discover")  # a busy machine may be late for a scan
+    for arguments in (
+        ("cameras", "call", sn, "config/setZoom", "zoom=200"),
+        ("cameras", "access-points", sn),
+        ("shop", "demonstrate", sn),
+    ):
+        refused = await command(*arguments, "--no-input")
+        assert refused.status == 1
+        assert f"`sunmi-gateway cameras add {sn}`" in refused.errors

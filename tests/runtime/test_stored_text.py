@@ -14,7 +14,7 @@ from gateway.runtime.stored_text import pack_text, unpack_text
     "text",
     [
         "plain {text}",
-        message("the camera {sn} is not managed: add it first", sn="FM020 {x}"),
+        message("the camera {sn} is only found: manage it first, with `sunmi-gateway cameras add {sn}`", sn="F {x}"),
         message("none has come within {seconds:g} s", seconds=1.50),
         message("set: {names}", names=join(", ", ["zoom", message("{seconds:.1f} s", seconds=Decimal("1.25"))])),
         message("is {name!r} already", name="收银台"),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from firmware_tools.language import message
+from gateway.cameras.activation_probe import require_managed
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
 from gateway.cameras.video.ffmpeg import JPEG, SMALL_JPEG, require_ffmpeg
@@ -14,7 +15,7 @@ from gateway.cameras.video.playback import check_period, play
 from gateway.cameras.video.snapshot import SnapshotMaker
 from gateway.cameras.video.source import CloudStreamOpener, Period, PictureSource
 from gateway.cameras.video.viewer import StreamStatus, Viewer
-from gateway.errors import NotManaged, Overloaded
+from gateway.errors import Overloaded
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import VideoSettings
 
@@ -166,8 +167,7 @@ class CameraVideo:
         return stream
 
     def _require_managed(self, sn: str) -> None:
-        if not self._registry.get(sn).managed:
-            raise NotManaged(message("the camera {sn} is not managed: add it first", sn=sn))
+        require_managed(self._registry.get(sn))
 
     async def _make_room(self, sn: str) -> None:
         """End a picture without viewers if there are too many. Raises `Overloaded` if there is none."""

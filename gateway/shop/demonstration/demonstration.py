@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, Final
 
 from firmware_tools.language import Message, message
+from gateway.cameras.activation_probe import require_managed
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
-from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound, NotManaged
+from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound
 from gateway.runtime.supervisor import Supervisor
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.demonstration.actions import DemonstrationActions, reports_faces
@@ -115,8 +116,7 @@ class Demonstration:
         """
         if sn:
             record = self._registry.get(self._registry.find_spelling(sn))
-            if not record.managed:
-                raise NotManaged(message("the camera {sn} is only found: make it managed first", sn=record.sn))
+            require_managed(record)
             return record
         candidates = self.list_candidates()
         faces = [one for one in candidates if one.can_prove_serial_number and reports_faces(one.model)]
