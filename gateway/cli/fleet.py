@@ -6,6 +6,7 @@ import click
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import message
+from gateway.cli.chain_library import require_chain_library
 from gateway.cli.client import connect_api
 from gateway.cli.command import CommandContext, confirm_end, fail, run_command
 from gateway.cli.output import localize_reported, print_line, print_members
@@ -33,6 +34,7 @@ def join(context: CommandContext, code: tuple[str, ...]) -> None:
     """
 
     async def work() -> None:
+        require_chain_library()  # before the code is used up
         from gateway.fleet.join import JoinRefused, finish_join, is_used, join_chain
         from gateway.fleet.join_code import JoinCode
         from gateway.membership import save_membership

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from firmware_tools.language import message
+from gateway.cli.chain_library import require_chain_library
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.office_audit import audit
 from gateway.cli.office_desired import push, set_settings, unset
 from gateway.cli.office_enrolment import enrol, retire
 from gateway.cli.office_events import events
-from gateway.cli.office_folder import require_client_library
 from gateway.cli.office_readers import asyncapi, readers
 from gateway.cli.office_rollouts import rollouts
 from gateway.cli.office_run import run
@@ -83,7 +83,7 @@ def init(
     """
 
     async def work() -> None:
-        require_client_library()
+        require_chain_library()
         from gateway.office.chain_folder import SERVERS, ChainFolder
         from gateway.office.office import Office
         from gateway.office.revoked_members import list_revoked_members

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
-from firmware_tools.language import message
-from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.chain_library import require_chain_library
+from gateway.cli.command import CommandContext, run_command
 
 if TYPE_CHECKING:
     from gateway.office.office import Office
@@ -38,7 +38,7 @@ def with_office(
         folder = Path(str(kwargs.pop("folder")))
 
         async def work() -> None:
-            require_client_library()
+            require_chain_library()
             from gateway.office.chain_folder import ChainFolder
             from gateway.office.office import Office
 
@@ -48,17 +48,3 @@ def with_office(
         run_command(context, work())
 
     return run
-
-
-def require_client_library() -> None:
-    """Fail if the client library of the servers is not installed."""
-    try:
-        import nats.aio.client  # noqa: F401  only whether it is there
-    except ImportError as exc:
-        fail(
-            message(
-                "the head office needs nats-py: install the Debian package, or run pip install '.[fleet]' in the "
-                "folder of the gateway's source: {reason}",
-                reason=exc,
-            )
-        )
