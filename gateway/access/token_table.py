@@ -1,5 +1,6 @@
 """Tokens of callers, and sessions of people at the console. Only hashes are stored; looking one up needs no query."""
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -139,9 +140,14 @@ class TokenTable:
         for record in sessions[: max(0, len(sessions) - MAX_SESSIONS + 1)]:
             await self.revoke(record.name)
         secret = _SESSION_PREFIX + secrets.token_urlsafe(32)
-        free = next(one for one in _number_names(name) if one not in self._hashes)
-        expires_s = self._uptime_s() + SESSION_S
-        await self._create(secret, TokenRecord(free, tuple(list_scopes(scopes)), int(self._now()), None, expires_s))
+        record = TokenRecord(
+            name, tuple(list_scopes(scopes)), int(self._now()), None, expires_s=self._uptime_s() + SESSION_S
+        )
+        for free in _number_names(name):
+            if free not in self._hashes:
+                with contextlib.suppress(Conflict):  # another session has taken the name meanwhile
+                    await self._create(secret, replace(record, name=free))
+                    break
         return secret
 
     async def _create(self, secret: str, record: TokenRecord) -> None:
@@ -194,8 +200,12 @@ class TokenTable:
         sha256 = self._hashes.get(name)
         if sha256 is None:
             raise NotFound(message("There is no token named {name!r}: see the list of tokens", name=name))
+        await self._delete(sha256, name)
+
+    async def _delete(self, sha256: str, name: str) -> None:
         await self._database.execute("DELETE FROM token WHERE sha256 = ?", (sha256,))
-        self._records.pop(sha256, None)
+        if self._records.pop(sha256, None) is None:
+            return  # somebody else has deleted it meanwhile
         self._stored_uses.pop(sha256, None)
         if self._hashes.get(name) == sha256:
             del self._hashes[name]
@@ -213,9 +223,9 @@ class TokenTable:
     async def store_uses(self) -> None:
         """Store the times of last use where what is stored is a day older, or nothing; remove sessions that ended."""
         now_s = self._uptime_s()
-        for record in self.all():
+        for sha256, record in [*self._records.items()]:
             if record.expires_s is not None and record.expires_s < now_s:
-                await self.revoke(record.name)
+                await self._delete(sha256, record.name)
         old = [*self._extended]
         for sha256, record in self._records.items():
             used, stored = record.last_used_at, self._stored_uses[sha256]

@@ -278,3 +278,22 @@ async def test_the_session_that_was_used_longest_ago_makes_room(tokens: TokenTab
     assert tokens.find_session(secrets[0]) is None
     assert len(tokens.all()) == token_table.MAX_SESSIONS
     assert all(tokens.find_session(secret) for secret in secrets[1:])
+
+
+async def test_sessions_of_one_name_that_begin_together_get_different_names(tokens: TokenTable) -> None:
+    secrets = await asyncio.gather(*(tokens.create_session("browser", "pos") for _ in range(3)))
+    found = [tokens.find_session(secret) for secret in secrets]
+    assert sorted(one.name for one in found if one is not None) == ["browser", "browser 2", "browser 3"]
+
+
+async def test_a_session_that_is_ended_while_old_ones_are_removed_is_no_failure(
+    database: Database, supervisor: Supervisor
+) -> None:
+    uptime = Clock()
+    tokens = await TokenTable.open(database, supervisor, uptime_s=uptime)
+    for _ in range(4):
+        await tokens.create_session("phone", "pos")
+    uptime.time += token_table.SESSION_S + 1
+    await asyncio.gather(tokens.store_uses(), tokens.revoke("phone 4"))
+    assert tokens.all() == []
+    await tokens.close()
