@@ -248,7 +248,7 @@ class CommandHandler(LinkPart):
         """Act on a command, remember what became of it, and return that."""
         request = checked.request
         outcome, reason, result = await self._try(checked)
-        if (size := len(json_text.dumps(result))) > MAX_RESULT_BYTES:
+        if (size := len(json_text.dumps(result).encode())) > MAX_RESULT_BYTES:
             reason = message("the result has {size} bytes, more than a response holds: look in the shop", size=size)
             result = {}
         response = CommandResponse(id=request.id, outcome=outcome, reason=reason[:_MAX_REASON], result=result)

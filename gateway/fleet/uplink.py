@@ -185,7 +185,7 @@ class EventUplink(LinkPart):
                         reason=again.reason,
                     )
                 ) from again
-            self._refusals.failed(f"{event.id}, {event.type}, {len(event.data)} bytes: {refused.reason}")
+            self._refusals.failed(f"{event.id}, {event.type}, {len(event.data.encode())} bytes: {refused.reason}")
         else:
             self._refusals.recovered()
 
@@ -200,12 +200,12 @@ def _limit_bytes(page: Page) -> tuple[list[Event], int]:
     """Return the first events of a page, and up to which number that is everything."""
     size = 0
     for count, event in enumerate(page.events):
-        size += len(event.data)
+        size += len(event.data.encode())
         if count and size > MAX_BATCH_BYTES:
             return page.events[:count], page.events[count - 1].number
     return page.events, page.upto
 
 
 def _replace(event: Event, reason: Refusal) -> Event:
-    skipped = SkippedEvent(type=event.type, reason=reason, bytes=len(event.data))
+    skipped = SkippedEvent(type=event.type, reason=reason, bytes=len(event.data.encode()))
     return dataclasses.replace(event, type=SKIPPED, source="gateway", data=skipped.model_dump_json())

@@ -259,6 +259,17 @@ async def test_a_result_that_is_too_long_is_not_sent(
     assert "more than a response holds" in response["reason"]
 
 
+async def test_a_result_is_measured_in_bytes_not_in_letters(
+    office: HeadOffice, gateway: Gateway, store: SimulatedStore
+) -> None:
+    camera = store.cameras[0]
+    await manage(gateway, camera)
+    camera.state.config.ssid = "店" * 300_000  # three bytes each
+    response = await office.command(SHOP, "camera_call", {"sn": camera.sn, "endpoint": "config/getWifiConf"})
+    assert (response["outcome"], response["result"]) == ("done", {})
+    assert "more than a response holds" in response["reason"]
+
+
 async def test_only_the_newest_commands_are_remembered(
     office: HeadOffice, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

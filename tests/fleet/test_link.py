@@ -112,13 +112,13 @@ async def test_a_gateway_that_was_off_goes_on_where_it_was(office: HeadOffice, o
 
 async def test_what_the_servers_do_not_take_is_skipped_and_said(office: HeadOffice, open_gateway: Open) -> None:
     gateway = await open_gateway(office.settings("shop-4"))
-    large = NewEvent("camera.motion", "camera", {"text": "x" * 2_000_000})
+    large = NewEvent("camera.motion", "camera", {"text": "店" * 1_000_000})
     ids = await append(gateway, motion(1), large, NewEvent("camera..motion", "camera"), motion(2))
     assert await settle(office, "shop-4", ids[-1]) == ids
     [first, skipped, odd, last] = await office.read_events("shop-4")
     assert {subject for subject, _ in (first, last)} == {"fleet.v1.shop-4.event.camera.motion"}
     assert {subject for subject, _ in (skipped, odd)} == {"fleet.v1.shop-4.event.fleet.skipped"}
-    assert skipped[1]["data"] == {"type": "camera.motion", "reason": "too_large", "bytes": 2_000_011}
+    assert skipped[1]["data"] == {"type": "camera.motion", "reason": "too_large", "bytes": 3_000_011}
     assert odd[1]["data"] == {"type": "camera..motion", "reason": "subject_refused", "bytes": 2}
 
 
