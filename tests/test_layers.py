@@ -118,6 +118,7 @@ ALLOWED["gateway.office_site"] = ALLOWED["gateway.console"] | {
     "gateway.list_settings",
     "gateway.office",
     "gateway.setting_texts",
+    "gateway.updates",
 }
 ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.boot_settings"}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {

@@ -32,10 +32,10 @@ async def update(
     too, if it knows the database.
     """
     from gateway.fleet.part_names import VERSION
-    from gateway.updates.machine import VERSION as WHAT_VERSIONS_ARE
+    from gateway.updates.machine import VERSION_PATTERN
 
     target = make_target(shops, groups, everyone=everyone)
-    if not re.fullmatch(WHAT_VERSIONS_ARE, version):
+    if not re.fullmatch(VERSION_PATTERN, version):
         raise click.UsageError(localize(message("{version!r} cannot be a version of a package", version=version)))
     _check_repository(office.folder.path / "repository" / "public", version)
     await tell_shops(context, office, VERSION, {VERSION: version}, target, RolloutOptions(**options), title=version)

@@ -189,6 +189,11 @@ async def start_rollout(
     return rollout
 
 
+def list_actions(state: RolloutState) -> Sequence[RolloutAction]:
+    """Return what a person can do with a roll-out in this state."""
+    return [action for action, (states, _) in _NEXT.items() if state in states]
+
+
 async def act_on_rollout(office: Office, rollout_id: str, action: RolloutAction) -> Rollout:
     """Do with a roll-out what a person wants. Raises `Conflict` if its state does not allow it, and `NotFound`.
 

@@ -1,5 +1,6 @@
 """What is desired of a circle of shops, part by part, as pages and API show and check it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.shops import ShopList
 from gateway.office_site.model_form import check_model
 from gateway.protocol.json_text import make_encodable
+from gateway.updates.machine import VERSION_PATTERN
 
-MAX_VERSION_LENGTH: Final = 64
+_MAX_SHOWN: Final = 64
 _REFERENCES: Final[Mapping[str, type[BaseModel]]] = {PRODUCTS: ProductListReference, TEMPLATES: ContentReference}
 _NO_PART: Final = message("is no part: settings.SECTION.KEY, products, templates.NAME or version")
 
@@ -71,8 +73,9 @@ def check_parts(parts: Mapping[str, Any]) -> PartKind | None:
     is_part = {part: find_part_kind(part) is not None and part == make_encodable(part) for part in parts}
     faults = [FieldError(part, _NO_PART) for part, is_one in is_part.items() if not is_one]
     version = parts.get(VERSION)
-    if version is not None and not (isinstance(version, str) and 0 < len(version) <= MAX_VERSION_LENGTH):
-        faults.append(FieldError(VERSION, message("must have 1 to {count} characters", count=MAX_VERSION_LENGTH)))
+    if version is not None and not (isinstance(version, str) and re.fullmatch(VERSION_PATTERN, version)):
+        what = message("{version!r} cannot be a version of a package", version=str(version)[:_MAX_SHOWN])
+        faults.append(FieldError(VERSION, what))
     for part, value in parts.items():
         model = _REFERENCES.get(find_part_kind(part) or "")
         if model is not None and value is not None:

@@ -1,17 +1,18 @@
 """Pages of roll-outs: all of them, one with its progress, and starting that of a version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from aiohttp import web
 
 from firmware_tools.language import Message, message
 from gateway.console.form import Form
-from gateway.errors import FieldError, InvalidRequest, NotFound, Problem
+from gateway.errors import NotFound, Problem
 from gateway.fleet.part_names import VERSION
 from gateway.office.outcome_texts import ROLLOUT_STATES, SHOP_OUTCOMES
 from gateway.office.rollout_documents import FAILURES, RolloutState
-from gateway.office.rollouts import RolloutAction, act_on_rollout, start_rollout
+from gateway.office.rollouts import RolloutAction, act_on_rollout, list_actions, start_rollout
+from gateway.office_site.desired_parts import check_parts
 from gateway.office_site.site import OfficeContext, OfficePage
 from gateway.office_site.wave_form import WaveForm, list_typed, read_target
 
@@ -28,13 +29,12 @@ _STATE_KINDS: Final[Mapping[RolloutState, str]] = {
     "undoing": "skipped",
     "undone": "warning",
 }
-_ACTIONS: Final[Sequence[tuple[RolloutAction, Message, str, Sequence[RolloutState]]]] = (
-    ("pause", message("Pause"), "secondary", ("running",)),
-    ("continue", message("Continue"), "", ("paused", "stopped")),
-    ("stop", message("End it here"), "secondary", ("running", "paused", "stopped")),
-)
-_UNDOABLE: Final[Sequence[RolloutState]] = ("running", "paused", "stopped", "ended", "done")
-"""The states in which a page offers to undo a roll-out, after a question."""
+_BUTTONS: Final[Mapping[RolloutAction, tuple[Message, str]]] = {
+    "pause": (message("Pause"), "secondary"),
+    "continue": (message("Continue"), ""),
+    "stop": (message("End it here"), "secondary"),
+}
+"""What buttons are called and how they look. That to undo a roll-out asks first, and stands apart."""
 
 
 async def show_rollouts(context: OfficeContext) -> web.StreamResponse:
@@ -52,8 +52,7 @@ async def start_version(context: OfficeContext) -> web.StreamResponse:
     form = await context.read_form()
     version = form.text("version")
     try:
-        if not version or len(version) > 64:
-            raise InvalidRequest([FieldError("version", message("must have 1 to 64 characters"))])
+        check_parts({VERSION: version})
         rollout = await start_rollout(
             context.office,
             context.view.shops,
@@ -109,6 +108,7 @@ def _render_all(context: OfficeContext, *, problem: Problem | None = None, form:
 async def _gather(context: OfficeContext) -> dict[str, Any]:
     key = context.view.find_rollout(context.request.match_info["id"])
     rollout, results = await context.view.looks.look(key)
+    possible = list_actions(rollout.state)
     return {
         "rollout": rollout,
         "results": results[:MAX_RESULTS],
@@ -116,8 +116,8 @@ async def _gather(context: OfficeContext) -> dict[str, Any]:
         "outcome_texts": SHOP_OUTCOMES,
         "state_texts": ROLLOUT_STATES,
         "state_kinds": _STATE_KINDS,
-        "actions": [(action, text, kind) for action, text, kind, states in _ACTIONS if rollout.state in states],
-        "can_undo": rollout.state in _UNDOABLE,
+        "actions": [(action, text, kind) for action, (text, kind) in _BUTTONS.items() if action in possible],
+        "can_undo": "undo" in possible,
     }
 
 

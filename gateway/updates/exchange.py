@@ -16,7 +16,7 @@ from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.private_file import write_private
 from gateway.storage.state_directory import UPDATE_FOLDER
-from gateway.updates.machine import MAX_BYTES, VERSION, Outcome
+from gateway.updates.machine import MAX_BYTES, VERSION_PATTERN, Outcome
 
 FOLDER_VARIABLE: Final = "SUNMI_GATEWAY_UPDATES"
 """The variable that names the installer's folder; the unit of the Debian package sets it."""
@@ -36,7 +36,7 @@ class PendingUpdate(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     attempt: Attempt
-    version: str = Field(pattern=f"^{VERSION}$")
+    version: str = Field(pattern=f"^{VERSION_PATTERN}$")
     checks: tuple[str, ...]
     """The checks that it has to pass."""
 

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gateway.updates.machine import (
     SERVICE,
-    VERSION,
+    VERSION_PATTERN,
     Limits,
     Machine,
     Outcome,
@@ -154,7 +154,7 @@ class Installer:
             or not isinstance(checks, list)
             or len(checks) > _MAX_CHECKS
             or not _ATTEMPT.fullmatch(attempt)
-            or not re.fullmatch(VERSION, version)
+            or not re.fullmatch(VERSION_PATTERN, version)
             or not all(isinstance(check, str) and _CHECK.fullmatch(check) for check in checks)
         ):
             log("the request of the service is not valid, and nothing is done")

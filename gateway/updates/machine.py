@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 SERVICE: Final = "sunmi-gateway.service"
-VERSION: Final = r"[0-9][A-Za-z0-9.+~-]{0,63}"
+VERSION_PATTERN: Final = r"[0-9][A-Za-z0-9.+~-]{0,63}"
 """What a version may be: nothing that apt would take for an option, a path or another package."""
 MAX_BYTES: Final = 16 * 1024
 """The longest file that service or installer reads of the other."""

@@ -20,7 +20,7 @@ from gateway.updates.exchange import (
     load_status,
     write_request,
 )
-from gateway.updates.machine import VERSION, Places
+from gateway.updates.machine import VERSION_PATTERN, Places
 from gateway.updates.proof import find_failures, list_checks
 
 RETRY_INTERVAL_S: Final = 600.0
@@ -60,7 +60,7 @@ class WantedVersion:
         """
         if version == __version__:
             return DesiredAnswer(outcome="applied")
-        if not re.fullmatch(VERSION, version):
+        if not re.fullmatch(VERSION_PATTERN, version):
             return DesiredAnswer(
                 outcome="refused", reason=message("{version!r} cannot be a version of a package", version=version[:64])
             )

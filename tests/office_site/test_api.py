@@ -205,6 +205,15 @@ async def test_a_rollout_is_started_paused_and_undone(visitor: Visitor, tokens: 
     assert (status, [one["parameter"] for one in problem["errors"]]) == (400, ["discovery.intervall_s"])
 
 
+@pytest.mark.parametrize("version", ["v1.4.2", "", "1.4.2 ", "1" * 65, 2])
+async def test_what_cannot_be_a_version_is_never_wanted(
+    visitor: Visitor, tokens: dict[str, str], version: object
+) -> None:
+    body = {"parts": {"version": version}, "everyone": True}
+    status, problem = await visitor.call("POST", "/api/v1/rollouts", tokens["operate"], json=body)
+    assert (status, [one["parameter"] for one in problem["errors"]]) == (400, ["version"])
+
+
 async def test_a_command_reaches_its_shop_once(
     visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]
 ) -> None:
