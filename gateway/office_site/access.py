@@ -165,7 +165,7 @@ class AccessList:
             self._used.pop(key, None)
         now = self._now()
         for record in [one for one in self._records.values() if one.has_ended(now)]:
-            await self._bucket.change(_find_key(record.name), lambda _: None)
+            await self._remove(record)
         await self.refresh()
 
     async def _create(self, name: str, kind: Literal["token", "session"], scope: OfficeScope, secret: str) -> bool:
@@ -211,8 +211,17 @@ class AccessList:
         sessions = [one for one in self._records.values() if one.kind == "session"]
         if kind == "token" or not sessions:
             raise Conflict(message("there are {count} tokens and sessions already: revoke some", count=MAX_ENTRIES))
-        oldest = min(sessions, key=lambda one: one.used_at or one.created_at)
-        await self._bucket.change(_find_key(oldest.name), lambda _: None)
+        await self._remove(min(sessions, key=lambda one: one.used_at or one.created_at))
+
+    async def _remove(self, record: AccessRecord) -> None:
+        """Remove a session, unless another one has got its name meanwhile."""
+
+        def edit(value: bytes | None) -> bytes | None:
+            known = _parse(value)
+            is_other = known is None or known.secret_sha256 != record.secret_sha256
+            return value if is_other else None
+
+        await self._bucket.change(_find_key(record.name), edit)
 
     def _take(self, entry: Entry) -> None:
         if entry.revision < self._changed.get(entry.key, 0):

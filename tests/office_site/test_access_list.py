@@ -1,4 +1,4 @@
-"""Tokens and sessions of a head office: names, and room."""
+"""Tokens and sessions of a head office: names, room, and their end."""
 
 import pytest
 
@@ -45,3 +45,21 @@ async def test_a_session_gets_the_next_number_without_trying_all_before_it(
         assert names == ["browser", "browser 2", "browser 3", "browser 4"]
         for name in names:
             await known.revoke(name)
+
+
+async def test_a_session_that_took_the_name_of_an_old_one_is_not_ended_by_another_head_office(
+    office: HeadOffice,
+) -> None:
+    clock = PeerClock()
+    clock.set(1_800_000_000)
+    async with office.connect() as connected:
+        first, second = AccessList(connected, clock), AccessList(connected, clock)
+        await first.create_session("browser", "view")
+        clock.set(1_800_000_000 + access.SESSION_AGE.total_seconds() + 1)
+        await second.refresh()
+        await second.store_uses()
+        secret = await second.create_session("browser", "view")
+        await first.store_uses()  # it has not heard of the new one yet
+        await second.refresh()
+        assert second.find(secret, "session") is not None
+        await second.revoke("browser")
