@@ -157,7 +157,8 @@ async def read_newest(office: Office, limit: int, *, search: str = "", since: st
     after = 0
     if not search and not since:
         with translated(office.folder):
-            after = max(0, (await office.jetstream.stream_info(AUDIT)).state.last_seq - limit)
+            info = await office.read(lambda jetstream: jetstream.stream_info(AUDIT))
+        after = max(0, info.state.last_seq - limit)
     newest: deque[AuditEntry] = deque(maxlen=limit)
     async for entry in read_audit(office, after=after, since=since, search=search):
         newest.append(entry)

@@ -66,7 +66,8 @@ class Bucket:
             return Entry(key, None, 0, "")
         with translated(self._office.folder):
             try:
-                stored = await self._office.jetstream.get_msg(self._stream, subject=bucket_subject(self._name, key))
+                subject = bucket_subject(self._name, key)
+                stored = await self._office.read(lambda jetstream: jetstream.get_msg(self._stream, subject=subject))
             except nats.js.errors.NotFoundError:
                 return Entry(key, None, 0, "")
         is_there = _OPERATION not in (stored.headers or {})

@@ -106,7 +106,9 @@ class ContentStore:
     async def _remove_nameless(self, now: datetime) -> None:
         """Remove chunks without a name, which a push has left that was killed."""
         # Before the names, which come after the chunks: what gets one meanwhile is not among these.
-        info = await self._office.jetstream.stream_info(CONTENT_STREAM, subjects_filter=chunk_subject())
+        info = await self._office.read(
+            lambda jetstream: jetstream.stream_info(CONTENT_STREAM, subjects_filter=chunk_subject())
+        )
         nameless = set(info.state.subjects or ()) - await self._list_named()
         old: set[str] = set()
         for subject in nameless:

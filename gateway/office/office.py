@@ -7,9 +7,10 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 import nats.errors
+import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
@@ -28,9 +29,15 @@ STEP_TIMEOUT_S: Final = 2
 """How long a server is waited for in each step of a handshake, before the next one is tried."""
 REQUEST_TIMEOUT_S: Final = 20.0
 """How long a request takes at most. A stream needs some seconds to choose a new leader."""
+READ_TIMEOUT_S: Final = 5.0
+"""How long the leader of a stream is waited for that is only to say what there is."""
+READ_ATTEMPTS: Final = 4
+"""How often it is asked: what one was asked before it died or froze, the next one does not know of."""
+READ_PAUSE_S: Final = 0.5
 RECONNECT_INTERVAL_S: Final = 1
 PING_INTERVAL_S: Final = 30
 
+T = TypeVar("T")
 
 ActorKind = Literal["command", "page", "api", "join"]
 """By what somebody changes something."""
@@ -91,8 +98,20 @@ class Office:
 
     @property
     def jetstream(self) -> JetStreamContext:
-        """The streams and buckets."""
+        """The streams and buckets, to change them."""
         return self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
+
+    async def read(self, ask: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        """Return what the leader of a stream says, who is asked again if there is no response.
+
+        Raises the errors of the client library.
+        """
+        jetstream = self.client.jetstream(timeout=READ_TIMEOUT_S)
+        for _ in range(READ_ATTEMPTS - 1):
+            with contextlib.suppress(nats.errors.TimeoutError, nats.js.errors.ServiceUnavailableError):
+                return await ask(jetstream)
+            await asyncio.sleep(READ_PAUSE_S)
+        return await ask(jetstream)
 
     async def read_time(self) -> datetime:
         """Return the time by the clock of most servers; this machine's clock may be wrong.

@@ -264,7 +264,7 @@ async def _count_waiting(office: Office, name: str) -> int | None:
     """Return how many events a reader has not acknowledged; None if it has no consumer any more."""
     with translated(office.folder):
         try:
-            state = await office.jetstream.consumer_info(EVENTS, name)
+            state = await office.read(lambda jetstream: jetstream.consumer_info(EVENTS, name))
         except nats.js.errors.NotFoundError:
             return None
     return (state.num_pending or 0) + (state.num_ack_pending or 0)

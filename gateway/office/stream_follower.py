@@ -90,7 +90,8 @@ class StreamFollower:
             found = await read_next_message(self._office.client, self._stream, self._subject, last)
         if found is None:
             # Nothing follows: it was deleted, or a server was asked that lags behind. The leader knows.
-            return (await self._office.jetstream.stream_info(self._stream)).state.last_seq < last
+            info = await self._office.read(lambda jetstream: jetstream.stream_info(self._stream))
+            return info.state.last_seq < last
         if found.sequence == last:
             return found.stored_exactly_at != self._last_stored_at
         # It was replaced by a later one, which proves nothing: the numbers may have caught up while the line was cut.

@@ -21,8 +21,8 @@ class DesiredSizes:
         """Read what has changed. Raises `HeadOfficeUnavailable`."""
         await self._read_changes()
         with translated(self._office.folder):
-            state = (await self._office.jetstream.stream_info(bucket_stream(DESIRED))).state
-        if state.messages != len(self._sizes):  # a shop was retired: its document is gone without a trace
+            info = await self._office.read(lambda jetstream: jetstream.stream_info(bucket_stream(DESIRED)))
+        if info.state.messages != len(self._sizes):  # a shop was retired: its document is gone without a trace
             self._follower = self._bucket.follow()
             await self._read_changes()
 

@@ -168,7 +168,7 @@ async def find_resumption(office: Office, after: int) -> int:
 
 async def _read_last_number(office: Office) -> int:
     with translated(office.folder):
-        return (await office.jetstream.stream_info(EVENTS)).state.last_seq
+        return (await office.read(lambda jetstream: jetstream.stream_info(EVENTS))).state.last_seq
 
 
 async def read_newest(office: Office, shop: str) -> Sequence[ChainEvent]:

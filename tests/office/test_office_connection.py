@@ -1,13 +1,16 @@
 """How the head office connects to its servers."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from gateway.fleet.credentials import load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.fleet.subjects import SHOPS, bucket_stream
 from gateway.office import office as office_connection
+from gateway.office.bucket import Bucket
 from gateway.office.office import Office, connect_client
 from gateway.simulator.ports import find_free_port
 from tests.fleet.cluster import HeadOffice, make_chain
@@ -69,3 +72,32 @@ async def test_a_silent_server_among_those_that_refuse_is_waited_for(
     frozen.close()
     for line in lines:
         line.close()
+
+
+async def test_what_a_leader_was_asked_before_it_froze_the_next_one_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "READ_ATTEMPTS", 100)
+    monkeypatch.setattr(office_connection, "READ_TIMEOUT_S", 1)
+    monkeypatch.setattr(office_connection, "READ_ATTEMPTS", 100)
+    head = HeadOffice(tmp_path)
+    addresses = {place.name: str(place.address) for place in head.chain.plan.places}
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(head.stop)
+        await head.start()
+        connected = await stack.enter_async_context(head.connect())
+        leader = await find_leader(connected)
+        while connected.client.connected_url is None or connected.client.connected_url.netloc == addresses[leader]:
+            connected = await stack.enter_async_context(head.connect())
+            leader = await find_leader(connected)
+        [node] = [one for one in head.nodes if one.name == leader]
+        node.freeze()
+        stack.callback(node.thaw)
+        assert (await Bucket(connected, SHOPS).get("nobody")).value is None
+
+
+async def find_leader(office: Office) -> str:
+    """Return the name of the server that leads the list of shops."""
+    info = await office.jetstream.stream_info(bucket_stream(SHOPS))
+    assert info.cluster is not None
+    return str(info.cluster.leader)
