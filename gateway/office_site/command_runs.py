@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from firmware_tools.language import message
-from gateway.errors import Conflict, NotFound
+from gateway.errors import Conflict, NotFound, Overloaded
 from gateway.fleet_settings import CommandName
 from gateway.office.command_calls import CallOutcome, CommandCall, call_shops
 from gateway.office.office import Office
@@ -25,6 +25,9 @@ DEADLINE_S: Final = 300.0
 MAX_DEADLINE_S: Final = 86_400.0
 MAX_RUNS: Final = 100
 """How many are remembered; the oldest that are over are forgotten."""
+MAX_UNDER_WAY: Final = 1000
+"""How many wait for shops at the same time: each looks many times a second whether one is to be asked."""
+_RETRY_AFTER_S: Final = 30
 MAX_RESULT_BYTES: Final = 64 * 1024 * 1024
 """How much is kept of what shops returned; the oldest goes. A support bundle has half a megabyte."""
 _ORDER: Final[Sequence[CallOutcome]] = ("refused", "failed", "interrupted", "unreadable", "away", "running", "done")
@@ -134,11 +137,14 @@ class CommandRuns:
 
         `run_id` names it, if not by chance: then shops that have acted on it say what became of it, and do it not
         again. The caller has made sure that no command of this name is remembered here. `target` is how it has named
-        the shops.
+        the shops. Raises `Overloaded` if too many are under way.
         """
         over = [key for key, one in self._runs.items() if one.is_over]
         for key in over[: max(0, len(self._runs) - MAX_RUNS + 1)]:
             del self._runs[key]
+        if sum(not one.is_over for one in self._runs.values()) >= MAX_UNDER_WAY:
+            refusal = message("{count} commands are under way already: wait until one is over", count=MAX_UNDER_WAY)
+            raise Overloaded(refusal, retry_after_s=_RETRY_AFTER_S)
         began = utc_text(self._clock.now())
         made = CommandRun(
             run_id or uuid4().hex, command, arguments, tuple(shops), str(office.actor), began, target=target

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Overloaded
 from gateway.fleet.documents import CommandRequest, CommandResponse
 from gateway.fleet.subjects import command_subject
 from gateway.office_site import command_runs
@@ -28,6 +28,18 @@ async def test_the_oldest_that_are_over_are_forgotten_once_there_are_too_many(of
     assert [runs.get(one.id) for one in given[1:]] == given[1:]
     with pytest.raises(NotFound, match="no command"):
         runs.get(given[0].id)
+
+
+async def test_too_many_that_wait_for_shops_are_refused(office: HeadOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_runs, "MAX_UNDER_WAY", 2)
+    supervisor = Supervisor()
+    async with office.connect() as connected:
+        runs = CommandRuns(supervisor, PeerClock())
+        for _ in range(2):
+            runs.start(connected, "doctor", {}, ["hamburg-1"])
+        with pytest.raises(Overloaded, match="2 commands are under way already"):
+            runs.start(connected, "doctor", {}, ["hamburg-1"])
+        await supervisor.close()
 
 
 async def test_results_take_bounded_memory_and_the_newest_are_kept(
