@@ -80,6 +80,14 @@ class WantedVersion:
             status = None
         if status is not None and (status.outcome == "refused" or status.outcome == "rolled_back"):
             return DesiredAnswer(outcome=status.outcome, reason=status.reason)
+        if status is not None and status.outcome == "applied":
+            reason = message(
+                "{version} was installed here, but {present} runs now, as after somebody has installed that by hand: "
+                "set the version anew to have it again",
+                version=version,
+                present=__version__,
+            )
+            return DesiredAnswer(outcome="refused", reason=reason)
         state = self._gateway.directory.path
         if str(state) != os.environ.get(STATE_VARIABLE, ""):
             reason = message(

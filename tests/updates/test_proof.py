@@ -279,6 +279,10 @@ async def test_a_version_is_asked_for_once(gateway: Gateway, wanted: WantedVersi
             answer = await wanted.want("9.9.9", "7")
             assert (answer.outcome, answer.reason) == (outcome, "it does not start")
             assert not request.exists()
+    say(tmp_path, asked["attempt"], "applied", "")
+    answer = await wanted.want("9.9.9", "7")
+    assert (answer.outcome, f"but {__version__} runs now" in answer.reason) == ("refused", True)
+    assert not request.exists()
     assert (await wanted.want("9.9.9", "8")).outcome == "pending"
     assert json.loads(request.read_bytes())["attempt"] != asked["attempt"]
 
