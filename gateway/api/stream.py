@@ -175,7 +175,6 @@ class EventStream:
         reader = _Reader(request, token, make_heartbeat or _make_comment)
         self._connected.add(reader)
         try:
-            reader.response.enable_chunked_encoding()
             await reader.response.prepare(request)
             begin = b"" if make_heartbeat is None else make_heartbeat()
             notice = _format_notice(resume_point.notice) if resume_point.notice else b""

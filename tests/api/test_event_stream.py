@@ -219,9 +219,19 @@ async def test_stopping_the_gateway_ends_the_streams_without_waiting(gateway: Ga
         await stopping
 
 
-async def test_curl_reads_and_resumes(gateway: Gateway, session: Any, pos: Any) -> None:
+@pytest.mark.parametrize("version", ["--http1.1", "--http1.0"])  # nginx passes requests on as the older one
+async def test_curl_reads_and_resumes(gateway: Gateway, session: Any, pos: Any, version: str) -> None:
     made = await happen(gateway, 3)
-    command = ["curl", "-sN", "--max-time", "5", f"{session._base_url}{EVENTS[1:]}", "-H", "Accept: text/event-stream"]
+    command = [
+        "curl",
+        "-sN",
+        version,
+        "--max-time",
+        "5",
+        f"{session._base_url}{EVENTS[1:]}",
+        "-H",
+        "Accept: text/event-stream",
+    ]
     command += ["-H", f"Authorization: Bearer {pos.token}", "-H", f"Last-Event-ID: {made[0]}"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
