@@ -19,6 +19,9 @@ MAX_SUBJECTS: Final = 500
 """For how many subjects the last messages are read at once. A server takes 1,024."""
 TIMEOUT_S: Final = 15.0
 """How long a batch is waited for. A stream needs some seconds to choose a new leader."""
+FIRST_WAIT_S: Final = 5.0
+"""How long anything of it is waited for the first time. One of several servers is asked, which may have frozen: next
+time it is most likely another one."""
 ATTEMPTS: Final = 3
 """How often a batch is asked for that does not come, as when its server has died meanwhile."""
 RETRY_INTERVAL_S: Final = 0.5
@@ -101,21 +104,28 @@ async def read_next_message(client: Client, stream: str, subject: str, number: i
 
 async def _read_batch(client: Client, stream: str, request: Mapping[str, Any]) -> tuple[list[StreamMessage], bool]:
     """Return a batch, and whether more follows it: that only if the batch is not empty."""
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(ATTEMPTS - 1):
         with contextlib.suppress(nats.errors.TimeoutError, nats.errors.NoRespondersError):
-            return await _request_batch(client, stream, request)
+            return await _request_batch(client, stream, request, TIMEOUT_S if attempt else FIRST_WAIT_S)
         await asyncio.sleep(RETRY_INTERVAL_S)
-    return await _request_batch(client, stream, request)
+    return await _request_batch(client, stream, request, TIMEOUT_S)
 
 
-async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]) -> tuple[list[StreamMessage], bool]:
+async def _request_batch(
+    client: Client, stream: str, request: Mapping[str, Any], first_wait_s: float
+) -> tuple[list[StreamMessage], bool]:
+    """Ask once for a batch. `first_wait_s` is how long anything of it is waited for; the rest has `TIMEOUT_S`."""
+    loop = asyncio.get_running_loop()
     inbox = client.new_inbox()
     batch: list[StreamMessage] = []
-    ended: asyncio.Future[tuple[list[StreamMessage], bool]] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[tuple[list[StreamMessage], bool]] = loop.create_future()
+    limit = asyncio.timeout(first_wait_s)
 
     async def take(received: Msg) -> None:
         headers = received.headers or {}
         if _SEQUENCE in headers:  # whatever else it has: whoever sent it may have set a status, too
+            if not batch and not ended.done():
+                limit.reschedule(loop.time() + TIMEOUT_S)
             batch.append(_parse(received, headers))
         elif not ended.done():
             status = headers.get("Status")
@@ -134,8 +144,8 @@ async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]
         inbox, cb=take, pending_msgs_limit=2 * BATCH, pending_bytes_limit=4 * MAX_BATCH_BYTES
     )
     try:
-        await client.publish(f"$JS.API.DIRECT.GET.{stream}", payload, reply=inbox)
-        async with asyncio.timeout(TIMEOUT_S):
+        async with limit:
+            await client.publish(f"$JS.API.DIRECT.GET.{stream}", payload, reply=inbox)
             return await ended
     except TimeoutError as exc:
         raise nats.errors.TimeoutError from exc

@@ -15,7 +15,7 @@ PAUSES = {"lease_s": 3.0, "tick_s": 0.2}
 BATCH_TIMEOUT_S = 0.5
 
 if __name__ == "__main__":
-    vars(stored_messages)["TIMEOUT_S"] = BATCH_TIMEOUT_S
+    vars(stored_messages).update(TIMEOUT_S=BATCH_TIMEOUT_S, FIRST_WAIT_S=BATCH_TIMEOUT_S)
     functions: list[Callable[..., Any]] = [RolloutRun.__init__, follow_rollout, advance_rollouts]
     for function in functions:
         defaults = function.__kwdefaults__ or {}
