@@ -14,12 +14,11 @@ from gateway.fleet_settings import SHOP_NAME
 from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket
 from gateway.office.desired import DesiredBucket, Parts, check_removals
-from gateway.office.enrolment import parse_record
 from gateway.office.office import Office
 from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.rollout_targets import find_targets, list_scopes
 from gateway.office.rollouts import check_target
-from gateway.office.shops import ShopList, unknown_shop
+from gateway.office.shops import ShopList, parse_record, unknown_shop
 
 
 async def change_at_once(office: Office, shops: ShopList, parts: Parts, target: RolloutTarget) -> dict[str, Any]:

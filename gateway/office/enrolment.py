@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import ValidationError
 
 from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, Forbidden, InvalidRequest
@@ -29,7 +28,7 @@ from gateway.office.desired import DesiredBucket
 from gateway.office.nkey import KeyKind, encode_public_key
 from gateway.office.office import Office
 from gateway.office.revocation import revoke
-from gateway.office.shops import unknown_shop
+from gateway.office.shops import parse_record, unknown_shop
 from gateway.runtime.timestamps import utc_text
 
 DAY_S: Final = 86_400
@@ -247,21 +246,6 @@ def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
             time=record.since,
         )
     )
-
-
-def parse_record(shop: str, value: bytes | None) -> ShopRecord | None:
-    """Return the record of a shop, if there is one. Raises `DamagedEntry`."""
-    if value is None:
-        return None
-    try:
-        return ShopRecord.model_validate_json(value)
-    except ValidationError as exc:
-        what = message(
-            "the record of the shop {shop} is damaged: `sunmi-gateway office retire {shop}` locks its gateway out; "
-            "then enrol it again",
-            shop=shop,
-        )
-        raise DamagedEntry(what) from exc
 
 
 def _check(shop: str, title: str | None, groups: Sequence[str] | None, valid_days: int) -> None:

@@ -81,6 +81,8 @@ class ShopFacts:
     """Its name."""
     record: ShopRecord | None = None
     """Its record; None if it is not enrolled."""
+    is_damaged: bool = False
+    """Whether it has a record that cannot be read: then it is in no list."""
     is_revoked: bool = False
     """Whether its key is revoked, though it is listed as one that has joined."""
     connected_since: str | None = None
@@ -152,10 +154,11 @@ class ShopFacts:
 
     def take_record(self, value: bytes | None) -> None:
         """Take the record of the bucket `shops`; None if it was deleted."""
+        self.record, self.is_damaged = None, False
         try:
             self.record = None if value is None else ShopRecord.model_validate_json(value)
         except ValidationError:
-            self.record = None
+            self.is_damaged = True
 
     def take_report(self, kind: str, value: bytes | None, stored_at: str) -> None:
         """Take what the shop reports: its state for the empty kind, else `findings` or `desired`.

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from firmware_tools.language import message
 from gateway.errors import NotFound
+from gateway.fleet.documents import ShopRecord
 from gateway.fleet.subjects import (
     CHAIN_KEY,
     DESIRED,
@@ -18,7 +21,7 @@ from gateway.fleet.subjects import (
     group_key,
     shop_key,
 )
-from gateway.office.bucket import Bucket, Entry
+from gateway.office.bucket import Bucket, DamagedEntry, Entry
 from gateway.office.connections import ChainConnections, read_connections, read_ends
 from gateway.office.desired import read_entry
 from gateway.office.natural_order import NaturalKey, natural_key
@@ -125,8 +128,10 @@ class ShopList:
                     facts.take_report(kind, None, "")
 
     def get(self, shop: str) -> ShopFacts:
-        """Return a shop. Raises `NotFound`."""
+        """Return a shop. Raises `NotFound`, and `DamagedEntry` if its record cannot be read."""
         facts = self._shops.get(shop)
+        if facts is not None and facts.is_damaged:
+            raise damaged_shop(shop)
         if facts is None or facts.record is None:
             raise unknown_shop(shop)
         return facts
@@ -222,17 +227,19 @@ async def load_shops(office: Office) -> ShopList:
 
 
 async def load_shop(office: Office, shop: str) -> dict[str, Any]:
-    """Return one shop as a whole, as JSON: what it reports, and what is desired of it. Raises `NotFound`."""
-    record = await Bucket(office, SHOPS).get(shop)
-    facts = ShopFacts(shop)
-    facts.take_record(record.value)
-    if facts.record is None:
+    """Return one shop as a whole, as JSON: what it reports, and what is desired of it.
+
+    Raises `NotFound`, and `DamagedEntry` if its record cannot be read.
+    """
+    record = parse_record(shop, (await Bucket(office, SHOPS).get(shop)).value)
+    if record is None:
         raise unknown_shop(shop)
+    facts = ShopFacts(shop, record)
     reported = await Bucket(office, REPORTED).read([shop, f"{shop}.>"])
     for entry in reported.values():
         facts.take_report(entry.key.partition(".")[2], entry.value, entry.stored_at)
-    if facts.record.state == "joined":
-        key = facts.record.public_key
+    if record.state == "joined":
+        key = record.public_key
         facts.is_revoked = key in await read_revoked(office)
         connections = await read_connections(office, users=[key])
         facts.connected_since = connections.since.get(key)
@@ -242,7 +249,7 @@ async def load_shop(office: Office, shop: str) -> dict[str, Any]:
     kinds = {"state": shop, "findings": findings_key(shop), "desired": answer_key(shop)}
     return {
         **facts.describe(),
-        "record": facts.record.model_dump(mode="json", exclude={"code_sha256"}),
+        "record": record.model_dump(mode="json", exclude={"code_sha256"}),
         "reported": {kind: _load(reported.get(key)) for kind, key in kinds.items()},
         "reported_at": {kind: reported[key].stored_at if key in reported else None for kind, key in kinds.items()},
         "desired": {
@@ -254,6 +261,27 @@ async def load_shop(office: Office, shop: str) -> dict[str, Any]:
             for key, entry in desired.items()
         },
     }
+
+
+def parse_record(shop: str, value: bytes | None) -> ShopRecord | None:
+    """Return the record of a shop, if there is one. Raises `DamagedEntry`."""
+    if value is None:
+        return None
+    try:
+        return ShopRecord.model_validate_json(value)
+    except ValidationError as exc:
+        raise damaged_shop(shop) from exc
+
+
+def damaged_shop(shop: str) -> DamagedEntry:
+    """Return the error for a shop whose record cannot be read."""
+    return DamagedEntry(
+        message(
+            "the record of the shop {shop} is damaged: `sunmi-gateway office retire {shop}` locks its gateway out; "
+            "then enrol it again",
+            shop=shop,
+        )
+    )
 
 
 def unknown_shop(shop: str) -> NotFound:

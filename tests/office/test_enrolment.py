@@ -491,8 +491,12 @@ async def test_a_damaged_document_costs_no_shop_its_machine_or_its_code(connecte
 
 async def test_a_damaged_record_of_a_shop_is_named(connected: Office) -> None:
     await Bucket(connected, SHOPS).put("damaged-2", b"{oops", 0)
+    known = await load_shops(connected)
+    for look in (change_groups(connected, "damaged-2", add=["south"]), load_shop(connected, "damaged-2")):
+        with pytest.raises(DamagedEntry, match="the record of the shop damaged-2"):
+            await look
     with pytest.raises(DamagedEntry, match="the record of the shop damaged-2"):
-        await change_groups(connected, "damaged-2", add=["south"])
+        known.get("damaged-2")
 
 
 async def test_a_shop_whose_record_is_damaged_is_retired_by_the_command_that_its_error_names(
