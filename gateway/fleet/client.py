@@ -74,6 +74,7 @@ class _TlsTransport(TcpTransport):
                 protocol,
                 ssl_context,
                 server_hostname=uri if isinstance(uri, str) else uri.hostname,
+                ssl_shutdown_timeout=CLOSE_TIMEOUT_S,  # by default, one that froze is waited for 30 s
             )
         if transport is None:  # it was lost at the same moment
             raise ConnectionResetError

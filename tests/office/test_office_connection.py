@@ -101,3 +101,22 @@ async def find_leader(office: Office) -> str:
     info = await office.jetstream.stream_info(bucket_stream(SHOPS))
     assert info.cluster is not None
     return str(info.cluster.leader)
+
+
+async def test_a_frozen_server_is_not_waited_for_until_it_ends_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio.constants, "SSL_SHUTDOWN_TIMEOUT", 3600)
+    monkeypatch.setattr(office_connection, "PING_INTERVAL_S", 1)
+    head = HeadOffice(tmp_path)
+    names = {str(place.address): place.name for place in head.chain.plan.places}
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(head.stop)
+        await head.start()
+        connected = await stack.enter_async_context(head.connect())
+        server = connected.client.connected_url
+        assert server is not None
+        [node] = [one for one in head.nodes if one.name == names[server.netloc]]
+        node.freeze()
+        stack.callback(node.thaw)
+        await until(lambda: connected.client.stats["reconnects"] > 0)
