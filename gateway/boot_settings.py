@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -69,11 +70,16 @@ class TakenSettings(NamedTuple):
 
 
 def take_boot_settings(
-    folders: Sequence[Path], settings_file: Path, runtime_directory: Path | None = None
+    folders: Sequence[Path],
+    settings_file: Path,
+    runtime_directory: Path | None = None,
+    *,
+    packaged: Path | None = None,
 ) -> TakenSettings | None:
     """Take the settings of the file in the first folder that has one; None if none has.
 
     A pairing code goes into `runtime_directory`, which is the service's; a file with nothing else leaves the settings.
+    What `packaged`, the settings file of the package, sets holds where the file does not name it.
 
     Writes what happened into a file beside it, for a person who has nothing else. Raises `SettingsError` if the
     settings are not valid and `StateError` if they cannot be read or written: then they stay as they are, and so does
@@ -84,7 +90,7 @@ def take_boot_settings(
         if not found:
             continue
         try:
-            done = _take(found, settings_file, runtime_directory)
+            done = _take(found, settings_file, runtime_directory, packaged)
         except (SettingsError, StateError) as exc:
             write_log(
                 folder / LOG_FILE,
@@ -110,7 +116,9 @@ def take_boot_settings(
     return None
 
 
-def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | None) -> TakenSettings | None:
+def _take(
+    found: Sequence[Path], settings_file: Path, runtime_directory: Path | None, packaged: Path | None
+) -> TakenSettings | None:
     file = found[0]
     if len(found) > 1:
         names = " + ".join(one.name for one in found)
@@ -131,6 +139,9 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
         )
     parsed = parse_settings(text, file.name)
     is_repeat, aside, has_settings = False, None, bool(text.strip()) or (code is None and join_code is None)
+    if has_settings and packaged is not None:
+        text = _complete(text, packaged)
+        parsed = parse_settings(text, file.name)
     if join_code is not None and not has_settings and settings_file.exists():
         parsed = load_settings(settings_file, with_secret=False)
     with contextlib.nullcontext() if join_code is None else _keep_join_code(join_code, parsed, file.name):
@@ -142,6 +153,20 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
         _offer(code, runtime_directory)
     joins_as = join_code.shop if join_code is not None else ""
     return TakenSettings(file, settings_file, aside, is_repeat, left_because, offers_code, joins_as)
+
+
+def _complete(text: str, packaged: Path) -> str:
+    """Return settings with those of the package that they do not name: its ports, and where the state is.
+
+    Who prepares a card knows the account and the shop. Without these the console would be at another port than people
+    are told, and commands would look for the gateway elsewhere than it is.
+    """
+    document = tomlkit.parse(text)
+    for section, values in tomllib.loads(packaged.read_text(encoding="utf-8")).items():
+        missing = {key: value for key, value in values.items() if key not in document.get(section, {})}
+        if missing:
+            document.setdefault(section, tomlkit.table()).update(missing)
+    return document.as_string()
 
 
 def _split_codes(text: str, name: str) -> tuple[str, str | None, JoinCode | None]:

@@ -13,6 +13,7 @@ from gateway.boot_settings import LOG_FILE, MAX_BYTES, take_boot_settings
 from gateway.errors import SettingsError, StateError
 from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
+from gateway.settings import DOCUMENTED_FILE, load_settings
 from gateway.storage.state_directory import JOIN_CODE_FILE
 
 SERVICE_UNIT = Path(__file__).parents[1] / "packaging" / "debian" / "sunmi-gateway.service"
@@ -56,6 +57,32 @@ def test_there_may_be_no_earlier_settings_and_no_file(boot: Path, settings_file:
     assert done is not None
     assert done.put_aside is None
     assert "A1" in settings_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        (TEXT, 80), ('[cloud]\napp_id = "A1"', 80), ("[server]\nhosts = []\n[cloud]\n", 80), ("# nothing", 80),
+        ("[server]\nport = 8088 # ours\n", 8088), ("server.port = 8088", 8088),
+    ],
+)  # fmt: skip
+def test_ports_and_state_directory_of_the_package_stay_where_the_file_names_none(
+    boot: Path, settings_file: Path, text: str, port: int
+) -> None:
+    (boot / "sunmi-gateway.toml").write_bytes(text.encode())
+    take_boot_settings([boot], settings_file, packaged=DOCUMENTED_FILE)
+    server = load_settings(settings_file).server
+    assert (server.host, server.port, server.https_port) == ("0.0.0.0", port, 443)
+    assert load_settings(settings_file).storage.directory == "/var/lib/sunmi-gateway"
+    taken = settings_file.read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line not in taken.splitlines()] == []
+
+
+def test_the_whole_file_of_the_package_is_taken_as_it_is(boot: Path, settings_file: Path) -> None:
+    packaged = DOCUMENTED_FILE.read_text(encoding="utf-8")
+    (boot / "sunmi-gateway.toml").write_text(packaged, encoding="utf-8")
+    take_boot_settings([boot], settings_file, packaged=DOCUMENTED_FILE)
+    assert settings_file.read_text(encoding="utf-8").partition("\n")[2] == packaged
 
 
 @pytest.mark.parametrize(

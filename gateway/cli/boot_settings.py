@@ -10,7 +10,7 @@ from gateway.boot_settings import take_boot_settings
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_message
 from gateway.runtime.systemd import find_runtime_directory
-from gateway.settings import find_settings_file_to_write
+from gateway.settings import DOCUMENTED_FILE, SYSTEM_FILE, find_settings_file_to_write
 from gateway.updates.boot_source import take_boot_source
 
 
@@ -32,7 +32,8 @@ def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
 
     def _take_settings() -> None:
         file = find_settings_file_to_write(context.config)
-        done = take_boot_settings(folders, file, find_runtime_directory())
+        packaged = DOCUMENTED_FILE if file == SYSTEM_FILE else None
+        done = take_boot_settings(folders, file, find_runtime_directory(), packaged=packaged)
         if done is None:
             return
         print_message(

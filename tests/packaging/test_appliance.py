@@ -109,6 +109,11 @@ def test_settings_come_from_the_boot_partition(machine: Machine, boot_partition:
     for told in (log.read_text("utf-8-sig"), journal(machine)):
         assert "server.prot" in told
 
+    (boot_partition / "sunmi-gateway.toml").write_text('[cloud]\nshop_id = "43"\n')
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)  # at the ports of the package, which this file does not name
+    assert json.loads(machine.run("sunmi-gateway backup /root/backup.tar.gz --json"))
+
 
 def test_a_pairing_code_on_the_boot_partition_is_good_once(machine: Machine, boot_partition: Path) -> None:
     """A file with nothing else leaves the settings; the code is in no file and no log, and a restart forgets it."""
