@@ -21,6 +21,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import control_faults
 from gateway.cli.interrupt import stop_signal
 from gateway.cli.output import messages
+from gateway.cli.program import write_program
 from gateway.cli.run import port_of
 from gateway.cli.simulator_files import write_settings
 from gateway.console.site import add_console
@@ -196,8 +197,17 @@ async def _watch_events(
 def _format_event(event: dict[str, Any]) -> str:
     data = event["data"]
     seen = f"{data['gender']}, {data['age_range']}, {data['group_type']}" if "gender" in data else data["motion_type"]
-    correlation = " (likely the same face)" if "related_to" in data else ""
-    return f"{event['type']} by the {event['source']}, camera {event['camera']}: {seen}{correlation}"
+    if "related_to" in data:
+        seen = message("{seen} (likely the same face)", seen=seen)
+    return localize(
+        message(
+            "{type} by {source}, {camera}: {seen}",
+            type=event["type"],
+            source=event["source"],
+            camera=event["camera"],
+            seen=seen,
+        )
+    )
 
 
 async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, settings_file: Path) -> None:
@@ -209,7 +219,7 @@ async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, 
     messages.print(localize(message("The console, in a browser: {url}", url=console)), soft_wrap=True)
     messages.print(f"curl -H 'Authorization: Bearer {token}' {url}api/v1/cameras", soft_wrap=True)
     messages.print(localize(message("{url} lists every call; commands:", url=docs)), soft_wrap=True)
-    command = f".venv/bin/sunmi-gateway --config {shlex.quote(str(settings_file))}"
+    command = f"{write_program()} --config {shlex.quote(str(settings_file))}"
     messages.print(f"{command} cameras list", soft_wrap=True)
     messages.print(f"{command} events tail", soft_wrap=True)
     messages.print(localize(message("Ctrl-C ends the demo.")))

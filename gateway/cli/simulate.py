@@ -18,6 +18,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
 from gateway.cli.interrupt import stop_signal
 from gateway.cli.output import messages, print_members, print_table
+from gateway.cli.program import write_program
 from gateway.errors import StateError
 from gateway.settings import ServerSettings
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
@@ -190,9 +191,8 @@ def store(
                 inject(faults, one.faults)
             settings_file = folder / "gateway.toml"
             simulator_files.write_settings(settings_file, simulated.settings_toml(folder) + _own_settings(folder, port))
-            messages.print(
-                f"sunmi-gateway --config {shlex.quote(str(settings_file))} run", markup=False, soft_wrap=True
-            )
+            command = f"{write_program()} --config {shlex.quote(str(settings_file))} run"
+            messages.print(command, markup=False, soft_wrap=True)
             document = {
                 "settings": str(settings_file),
                 "gateway": f"http://127.0.0.1:{port}",

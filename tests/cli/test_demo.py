@@ -1,5 +1,6 @@
 """The demo as a newcomer runs it: it ends by itself with --once, else with Ctrl-C, and stays on loopback."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -11,8 +12,8 @@ import aiohttp
 from tests.forking import Program, start_program
 
 
-async def begin(*words: str) -> Program:
-    return await start_program("gateway", "demo", *words)
+async def begin(*words: str, **environment: str) -> Program:
+    return await start_program("gateway", "demo", *words, environment=environment)
 
 
 async def test_once_ends_with_a_summary() -> None:
@@ -26,8 +27,8 @@ async def test_once_ends_with_a_summary() -> None:
         assert word in errors
 
 
-async def test_it_stays_until_ctrl_c_and_the_shown_call_works() -> None:
-    process = await begin()
+async def test_it_stays_until_ctrl_c_and_what_it_shows_works_in_any_folder_and_language(tmp_path: Path) -> None:
+    process = await begin(LC_ALL="zh_CN.UTF-8")
     assert process.stderr is not None
     shown = b""
     while b"Ctrl-C" not in shown:
@@ -39,10 +40,14 @@ async def test_it_stays_until_ctrl_c_and_the_shown_call_works() -> None:
     async with session as http, http.get("/api/v1/cameras") as response:
         assert len((await response.json())["cameras"]) == 3
     assert listening(process.pid) <= {"127", "0.0.0.0:5353"}, "only loopback, and multicast DNS, which needs its port"
+    [pasted] = [line for line in shown.decode().splitlines() if line.endswith("cameras list")]
+    listed = await asyncio.create_subprocess_shell(f"{pasted} --json", cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+    assert len(json.loads((await listed.communicate())[0])["cameras"]) == 3
     process.send_signal(signal.SIGINT)
     output, _ = await process.communicate()
     assert process.returncode == 0
-    assert output.decode().startswith("demo done")
+    assert output.decode().startswith("演示完成")
+    assert "很可能是同一张脸" in shown.decode()
 
 
 def listening(pid: int) -> set[str]:
