@@ -9,7 +9,7 @@ import ast
 import inspect
 import string
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -214,11 +214,26 @@ def _find_entry_problems(entry: Message) -> Iterator[str]:
         yield f"has other placeholders than {translations!r}"
 
 
+def find_contradictions(catalogues: Mapping[str, Catalog]) -> Iterator[str]:
+    """Yield the texts that catalogues, by name, translate differently: all are loaded as one, and one of them wins."""
+    known: dict[str, tuple[str, str | tuple[str, ...]]] = {}
+    for name, catalogue in catalogues.items():
+        for entry in catalogue:
+            text = entry.id if isinstance(entry.id, str) else entry.id[0]
+            other, translation = known.setdefault(text, (name, entry.string))
+            if text and translation != entry.string:
+                yield (
+                    f"{name}: {text!r}: {other} translates it {translation!r}, and not {entry.string!r}: translate it "
+                    "alike, or give texts that mean different things different words"
+                )
+
+
 def main(*, check: bool) -> int:
     """Update or check the catalogues, print what is wrong, and return the exit status."""
     problems = []
+    catalogues: dict[str, Catalog] = {}
     for domain in DOMAINS:
-        catalogue = update(domain)
+        catalogue = catalogues[domain.name] = update(domain)
         problems += [f"{domain.name}: {problem}" for problem in find_problems(catalogue)]
         contents = {
             domain.catalogue: format_po(catalogue),
@@ -230,6 +245,7 @@ def main(*, check: bool) -> int:
                 file.write_bytes(content)
             elif not file.exists() or file.read_bytes() != content:
                 problems.append(f"{file.relative_to(ROOT)} is stale: run packaging/translations.py")
+    problems += find_contradictions(catalogues)
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
     return 1 if problems else 0
 
