@@ -66,7 +66,7 @@ async def _run_demo(context: CommandContext, once: bool) -> None:
             hooks = f'\n[hooks]\npublic_url = "http://127.0.0.1:{port}"\n'
             storage = f'\n[storage]\ndirectory = "{directory}/state"\n'
             write_settings(settings_file, store.settings_toml(Path(directory)) + server + hooks + storage)
-            gateway = await Gateway.open(load_settings(settings_file))
+            gateway = await Gateway.open(load_settings(settings_file), settings_file=settings_file)
             try:
                 async with serve(
                     gateway, add_pages=partial(add_console, simulated_store=control_faults(store))

@@ -7,10 +7,12 @@ from typing import Any, Final
 from firmware_tools.language import Message, join, message
 from gateway.console.label_texts import find_label_page
 from gateway.console.product_texts import COMPARISON, PRODUCTS, find_product_page
+from gateway.console.site_plan_texts import STEP_TITLES
 from gateway.events.event import Event
 from gateway.outbox.reasons import recognise_reason
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.timestamps import utc_text
+from gateway.shop.steps import ADVICE
 
 _TEXTS: Final = {
     "camera.found": message("A camera was found"),
@@ -162,6 +164,9 @@ def _find_link(event_type: str, data: Any) -> EventLink | None:
 
 def _describe_details(data: Any) -> Message:
     """Return what is known beside that, as a short line."""
+    if (step := STEP_TITLES.get(data.get("step"))) is not None:
+        advice = ADVICE.get(data.get("reason"))
+        return join(": ", [step] if advice is None else [step, advice])
     shown = {name: data[name] for name in _DETAILS if isinstance(data.get(name), str)}
     texts = [_describe(name, value) for name, value in shown.items() if value not in ("", "unknown")]
     return join(", ", dict.fromkeys(texts))  # a group may have the name of its type

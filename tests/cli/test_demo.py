@@ -39,6 +39,13 @@ async def test_it_stays_until_ctrl_c_and_what_it_shows_works_in_any_folder_and_l
     session = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"})
     async with session as http, http.get("/api/v1/cameras") as response:
         assert len((await response.json())["cameras"]) == 3
+    code = re.search(r"#code=(\S+)", shown.decode())
+    assert code is not None
+    async with aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.post("/console/sign-in", data={"code": code[1], "next": "/console/shop/settings"}) as response:
+            settings = await response.text()
+    assert 'name="cloud.shop_id" type="text" value="10096"' in settings
+    assert "still runs with other settings" not in settings
     assert listening(process.pid) <= {"127", "0.0.0.0:5353"}, "only loopback, and multicast DNS, which needs its port"
     [pasted] = [line for line in shown.decode().splitlines() if line.endswith("cameras list")]
     listed = await asyncio.create_subprocess_shell(f"{pasted} --json", cwd=tmp_path, stdout=asyncio.subprocess.PIPE)

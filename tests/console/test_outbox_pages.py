@@ -69,6 +69,26 @@ async def test_the_list_that_somebody_looks_at_stays_when_nothing_was_chosen(con
     assert (response.status, response.headers["Location"]) == (303, back)
 
 
+async def test_the_name_of_a_product_stands_below_its_number_on_a_phone(console: Console, browser: Browser) -> None:
+    product = {"id": "1001", "name": "饮用天然水 550 毫升" * 3}
+    await hand_over(console.gateway, "product/create", {"product_list": [product]})
+    _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/outbox")
+    cell = page.locator("#item-1 td").nth(1)
+    link, name = await cell.get_by_role("link").bounding_box(), await cell.locator("small").bounding_box()
+    assert link is not None
+    assert name is not None
+    assert name["y"] >= link["y"] + link["height"] - 1
+
+
+async def test_what_has_arrived_needs_no_reason(console: Console) -> None:
+    await console.sign_in("installer")
+    await hand_over(console.gateway, "order/update", {"order_list": [{"order_no": "A-1"}]})
+    _, html = await console.get("outbox")
+    assert "has arrived" in html
+    assert ">success" not in html
+
+
 async def test_all_refused_calls_are_sent_again(console: Console) -> None:
     await console.sign_in("installer")
     numbers = [await refuse_product(console.gateway) for _ in range(3)]

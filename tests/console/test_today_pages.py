@@ -3,6 +3,7 @@ import re
 
 from playwright.async_api import Browser, expect
 
+from firmware_tools.language import Language, translate
 from gateway.console import event_texts
 from gateway.events.event import Event, NewEvent
 from gateway.products.events import ProductListRefused, ProductRefused, ProductsDiffer
@@ -81,6 +82,18 @@ def test_a_group_that_has_the_name_of_its_type_is_named_once() -> None:
     data = {"gender": "female", "age_range": "19-28", "group_type": "stranger", "group_name": "stranger"}
     shown = event_texts.show_event(Event("a", 1, 0, "face.seen", "camera", None, json.dumps(data)))
     assert shown.details == "woman, 19-28, new visitor"
+
+
+def test_steps_of_the_site_plan_are_named_as_on_its_page() -> None:
+    data = {"step": "event", "name": None, "place": "", "detail": "none has come", "reason": "no_event"}
+    shown = event_texts.show_event(Event("a", 1, 0, "shop.step_warning", "gateway", "FM020A1", json.dumps(data)))
+    advice = "Walk past the camera, then look whether its events arrive."
+    assert shown.details == f"First event: {advice}"
+    assert translate(shown.details, Language.CHINESE) == "首个事件: 请从摄像机前走过，再查看其事件是否到达。"
+    done = {**data, "step": "wifi", "changed": True}
+    del done["reason"]
+    shown = event_texts.show_event(Event("a", 1, 0, "shop.step_done", "gateway", "FM020A1", json.dumps(done)))
+    assert shown.details == "Wi-Fi"
 
 
 async def test_events_about_products_lead_to_their_pages(console: Console) -> None:
