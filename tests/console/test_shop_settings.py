@@ -13,6 +13,7 @@ from gateway.desired_settings import DesiredSettings, write_desired
 from gateway.doctor.changed_settings import check_changed_settings
 from gateway.doctor.check import CheckContext
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+from tests.chromium import DESKTOP
 from tests.console.conftest import Console, open_browser_session
 
 FORM = {
@@ -139,6 +140,21 @@ async def test_only_administrators_see_and_change_them(console: Console) -> None
     csrf = await console.csrf()
     for path in ("", "/reset", "/restart"):
         assert (await console.post(f"shop/settings{path}", csrf=csrf, **FORM))[0].status == 403
+
+
+async def test_fields_are_as_wide_as_each_other_and_buttons_stand_below_them(console: Console, browser: Browser) -> None:
+    _, page = await open_browser_session(browser, console, viewport=DESKTOP)
+    await page.goto(f"{console.url}console/shop/settings")
+    for place in ("#setting-1", ".quantity"):
+        box = await page.locator(place).first.bounding_box()
+        assert box is not None
+        assert box["width"] <= 641, place  # 40rem
+    await page.goto(f"{console.url}console/shop/backup")
+    form = page.locator("form:has(#restore-file)")
+    field, button = await form.locator("#restore-file").bounding_box(), await form.locator("button").bounding_box()
+    assert field is not None
+    assert button is not None
+    assert button["y"] >= field["y"] + field["height"]
 
 
 async def test_a_person_changes_a_setting(console: Console, browser: Browser) -> None:
