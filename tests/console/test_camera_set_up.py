@@ -173,6 +173,21 @@ async def test_a_camera_without_power_is_waited_for_and_the_set_up_is_cancelled(
     await expect(page.locator(".verdict")).to_contain_text("cancelled")
 
 
+async def test_the_name_of_another_network_is_not_ignored_because_its_choice_was_not_ticked(
+    console: Console, browser: Browser, store: SimulatedStore
+) -> None:
+    camera = store.cameras[0]
+    await find(console.gateway, [camera])
+    _, page = await open_browser_session(browser, console, "installer")
+    await begin(page, console, camera.sn)
+    await page.locator('input[value="keep"]').check()
+    await page.locator('input[name="ssid"]').fill("Shop")
+    await page.locator("#password").fill(WIFI_PASSWORD)
+    await page.locator("#network-form button:not([type])").click()
+    await page.locator('button[value="skip"]').click()
+    await expect(page.locator("dl dd").first).to_have_text("Shop")
+
+
 async def test_the_network_form_refuses_what_no_camera_takes(console: Console, store: SimulatedStore) -> None:
     sn = store.cameras[1].sn
     await console.sign_in("installer")

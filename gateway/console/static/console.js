@@ -28,6 +28,7 @@
     let lost = false;
     opened.onopen = () => {
       banner.hidden = true;
+      if (lost && document.querySelector("[data-awaits-restart]")) location.replace(location.pathname);
       if (lost) announce("gateway:refresh");
       lost = false;
     };
@@ -154,6 +155,12 @@
   };
   signIn();
   addEventListener("hashchange", signIn);  // the address was pasted while the page was open
+
+  // What is filled in beside a choice chooses it.
+  document.addEventListener("input", ({ target }) => {
+    const value = target.dataset.chooses;
+    if (value) target.form.querySelector(`input[type="radio"][value="${value}"]`).checked = true;
+  });
 
   // One click, one call.
   document.addEventListener("submit", (event) => {
