@@ -145,7 +145,8 @@ async def restart(context: PageContext) -> web.StreamResponse:
     if end is None:
         raise Conflict(_NO_RESTART)
     asyncio.get_running_loop().call_later(_RESTART_DELAY_S, end)
-    return context.redirect(SETTINGS, notice=message("The gateway restarts. That takes up to a minute."))
+    # The page shows itself anew as soon as the gateway is back.
+    return context.redirect(f"{SETTINGS}?restarts", notice=message("The gateway restarts. That takes up to a minute."))
 
 
 def _load(context: PageContext) -> SettingsView:
@@ -305,6 +306,7 @@ def _render(
         takes_secrets=is_private(context.request),
         has_changes=bool(view.changes),
         needs_restart=_needs_restart(view, context.gateway.settings),
+        restarts="restarts" in context.request.query,
         can_restart=context.gateway.restart is not None,
     )
 

@@ -1,5 +1,6 @@
 """What an open page does when the gateway restarts, or when its session ends."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,8 +9,8 @@ from playwright.async_api import Browser, expect
 
 from gateway.api.server import serve
 from gateway.app import Gateway
+from gateway.changed_settings import load_all_settings
 from gateway.console.site import add_console
-from gateway.settings import load_settings
 from gateway.simulator.ports import find_free_port
 from gateway.simulator.store import SimulatedStore
 from tests.chromium import open_window
@@ -19,7 +20,7 @@ from tests.console.test_outbox_pages import refuse_product
 
 @contextlib.asynccontextmanager
 async def running(settings: Path, *, held: bool = False) -> AsyncIterator[Gateway]:
-    gateway = await Gateway.open(load_settings(settings))
+    gateway = await Gateway.open(load_all_settings(settings).settings, settings_file=settings)
     if held:
         gateway.readiness.hold("the new version is proved first")
     try:
@@ -76,6 +77,33 @@ async def test_a_page_outlives_an_update_whose_new_version_is_proved_first(
         number = await refuse_product(gateway)
         await expect(page.locator("#connection")).to_be_hidden()
         await expect(page.locator(f"#item-{number}")).to_contain_text("refused")
+
+
+async def test_the_settings_are_shown_anew_after_the_restart_that_they_asked_for(
+    store: SimulatedStore, tmp_path: Path, browser: Browser
+) -> None:
+    settings, port = tmp_path / "gateway.toml", find_free_port()
+    rest = f'\n[server]\nhost = "127.0.0.1"\nport = {port}\n[storage]\ndirectory = "{tmp_path}/state"\n'
+    settings.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
+    url, ended = f"http://127.0.0.1:{port}/", asyncio.Event()
+    async with running(settings) as gateway:
+        gateway.restart = ended.set
+        code = gateway.pairing.create("browser", ["admin"]).code
+        page = await (await open_window(browser)).new_page()
+        await page.goto(f"{url}console/sign-in#code={code}")
+        await page.wait_for_url("**/console/")
+        await page.goto(f"{url}console/shop/settings")
+        await page.locator('[name="video.max_streams"]').fill("1")
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("button", name="Restart now").click()
+        await expect(page.locator("#notices")).to_contain_text("The gateway restarts.")
+        await expect(page.get_by_role("button", name="Restart now")).to_have_count(0)
+        await ended.wait()
+    async with running(settings):
+        await page.wait_for_url("**/console/shop/settings")
+        await expect(page.locator("#notices")).to_be_empty()
+        await expect(page.get_by_text("still runs with other settings")).to_have_count(0)
+        await expect(page.locator('[name="video.max_streams"]')).to_have_value("1")
 
 
 async def test_a_page_whose_session_ends_leads_to_the_sign_in_and_back(console: Console, browser: Browser) -> None:
