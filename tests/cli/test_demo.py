@@ -41,9 +41,10 @@ async def test_it_stays_until_ctrl_c_and_what_it_shows_works_in_any_folder_and_l
         assert len((await response.json())["cameras"]) == 3
     code = re.search(r"#code=(\S+)", shown.decode())
     assert code is not None
-    async with aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
-        async with browser.post("/console/sign-in", data={"code": code[1], "next": "/console/shop/settings"}) as response:
-            settings = await response.text()
+    form = {"code": code[1], "next": "/console/shop/settings"}
+    browser = aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True))
+    async with browser, browser.post("/console/sign-in", data=form) as response:
+        settings = await response.text()
     assert 'name="cloud.shop_id" type="text" value="10096"' in settings
     assert "still runs with other settings" not in settings
     assert listening(process.pid) <= {"127", "0.0.0.0:5353"}, "only loopback, and multicast DNS, which needs its port"

@@ -142,7 +142,9 @@ async def test_only_administrators_see_and_change_them(console: Console) -> None
         assert (await console.post(f"shop/settings{path}", csrf=csrf, **FORM))[0].status == 403
 
 
-async def test_fields_are_as_wide_as_each_other_and_buttons_stand_below_them(console: Console, browser: Browser) -> None:
+async def test_fields_are_as_wide_as_each_other_and_buttons_stand_below_them(
+    console: Console, browser: Browser
+) -> None:
     _, page = await open_browser_session(browser, console, viewport=DESKTOP)
     await page.goto(f"{console.url}console/shop/settings")
     for place in ("#setting-1", ".quantity"):
