@@ -14,7 +14,7 @@ from gateway.api.changes import name_object
 from gateway.console.form import Form
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import ACCESS, TABS
-from gateway.console.shown_access import ShownAccess, ShownCode
+from gateway.console.shown_access import GivenAccess, ShownAccess, ShownCode
 from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.endpoint import Scope
@@ -50,7 +50,7 @@ async def create_pairing_code(context: PageContext) -> web.StreamResponse:
         if len(name) > _MAX_SESSION_NAME_LENGTH or not name.isprintable():
             raise InvalidRequest([FieldError("name", _NAME_PROBLEM)])
     except Problem as exc:
-        return _render(context, pairing_problem=exc)
+        return _render(context, pairing_problem=exc, pairing_given=_read_given(form))
     name_object(context.request, name)
     code = context.gateway.pairing.create(name, scopes)
     address = find_sign_in_urls(context.gateway, code.code)[0]
@@ -64,7 +64,7 @@ async def create_token(context: PageContext) -> web.StreamResponse:
     try:
         token = await context.gateway.tokens.create(form.text("name"), *_read_scopes(form))
     except Problem as exc:
-        return _render(context, token_problem=exc)
+        return _render(context, token_problem=exc, token_given=_read_given(form))
     name_object(context.request, form.text("name"))
     return _render(context, token=token, token_name=form.text("name"))
 
@@ -86,13 +86,21 @@ def _read_scopes(form: Form) -> list[Scope]:
     return scopes
 
 
+def _read_given(form: Form) -> GivenAccess:
+    return GivenAccess(form.text("name"), form.texts("scopes"))
+
+
 def _render(context: PageContext, **made: Any) -> web.Response:
-    values = {"code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None} | made
+    values: dict[str, Any] = {
+        "code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None,
+    }  # fmt: skip
+    values |= {"pairing_given": GivenAccess("", ["installer"]), "token_given": GivenAccess("", ["pos"])} | made
     problem = values["pairing_problem"] or values["token_problem"]
     records = context.gateway.tokens.all()
     return context.render(
         "shop_access.html",
         status=200 if problem is None else problem.status,
+        path=ACCESS,  # also where the form went to another address
         tabs=TABS,
         sessions=[_describe(context, one) for one in records if one.is_session],
         tokens=[_describe(context, one) for one in records if not one.is_session],

@@ -19,6 +19,15 @@ class ShownAccess(NamedTuple):
     """When it was used last, in UTC; empty before its first use."""
 
 
+class GivenAccess(NamedTuple):
+    """What the form of a new session or token is filled in with."""
+
+    name: str
+    """The name."""
+    scopes: Sequence[str]
+    """What its holder may do."""
+
+
 class ShownCode(NamedTuple):
     """A new pairing code as a page shows it."""
 

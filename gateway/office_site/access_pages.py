@@ -8,7 +8,7 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.access.pairing import VALID_S
 from gateway.console.form import Form
-from gateway.console.shown_access import ShownAccess, ShownCode
+from gateway.console.shown_access import GivenAccess, ShownAccess, ShownCode
 from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.office.audit import record_change
@@ -40,7 +40,7 @@ async def create_pairing_code(context: OfficeContext) -> web.StreamResponse:
             reason = message("must be at most {count} printable characters", count=MAX_NAME_LENGTH)
             raise InvalidRequest([FieldError("name", reason)])
     except Problem as exc:
-        return _render(context, pairing_problem=exc)
+        return _render(context, pairing_problem=exc, pairing_given=_read_given(form))
     code = context.site.pairing.create(name, [scope])
     address = f"{context.site.urls[0]}{SIGN_IN}#code={code.code}"
     return _render(context, code=ShownCode.draw(code.readable, address, context.site.urls))
@@ -52,7 +52,7 @@ async def create_token(context: OfficeContext) -> web.StreamResponse:
     try:
         token = await context.view.access.create_token(form.text("name"), _read_scope(form))
     except Problem as exc:
-        return _render(context, token_problem=exc)
+        return _render(context, token_problem=exc, token_given=_read_given(form))
     await record_change(context.office, "token_create", form.text("name"), scope=form.text("scope"))
     return _render(context, token=token, token_name=form.text("name"))
 
@@ -74,9 +74,15 @@ def _read_scope(form: Form) -> OfficeScope:
     raise InvalidRequest([FieldError("scope", message("choose what its holder may do"))])
 
 
+def _read_given(form: Form) -> GivenAccess:
+    return GivenAccess(form.text("name"), form.texts("scope"))
+
+
 def _render(context: OfficeContext, **made: Any) -> web.Response:
-    values = {"code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None}
-    values |= made
+    values: dict[str, Any] = {
+        "code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None,
+    }  # fmt: skip
+    values |= dict.fromkeys(("pairing_given", "token_given"), GivenAccess("", ["view"])) | made
     problem: Any = values["pairing_problem"] or values["token_problem"]
     records = context.view.access.all()
     return context.render(

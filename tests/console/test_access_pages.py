@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.chromium import DESKTOP, open_window
@@ -67,6 +68,22 @@ async def test_a_taken_name_and_no_scope_are_explained(console: Console) -> None
         assert "tick what its holder may do" in html
     response, _ = await console.post("shop/pairing", csrf=csrf, name="x" * 60, scopes="pos")
     assert response.status == 400
+
+
+@pytest.mark.parametrize("path", ["shop/tokens", "shop/pairing"])
+async def test_what_was_filled_in_stays_when_it_is_refused(console: Console, path: str) -> None:
+    await console.sign_in()
+    csrf, name = await console.csrf(), "x\u0007" * 30
+    _, html = await console.post(path, csrf=csrf, name=name, scopes="media")
+    form = html[html.index(f'action="/console/{path}') :].partition("</form>")[0]
+    assert f'value="{name}"' in form
+    assert re.findall(r'value="(\w+)" checked', form) == ["media"], "not what is suggested first"
+    _, html = await console.post(path, csrf=csrf, name="phone of Li", headers={"Accept-Language": "zh-CN"})
+    form = html[html.index(f'action="/console/{path}') :].partition("</form>")[0]
+    assert 'value="phone of Li"' in form
+    assert re.findall(r'value="(\w+)" checked', form) == []
+    assert "scopes:" not in html, "people do not know the field by this name"
+    assert '<a href="/console/shop" aria-current="page">' in html
 
 
 async def test_an_installer_neither_sees_nor_gives_access(console: Console) -> None:
