@@ -94,6 +94,14 @@ async def test_an_address_without_a_page_has_a_page_that_says_so(visitor: Visito
     assert (status, problem["status"]) == (404, 404)
 
 
+async def test_a_name_stays_when_a_token_is_refused(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    response, html = await visitor.post("access/tokens", csrf=await visitor.csrf(), name="price system")
+    assert response.status == 400
+    assert 'name="name" value="price system"' in html
+    assert "choose what its holder may do" in html
+
+
 async def test_an_address_that_takes_forms_leads_to_the_page_above(visitor: Visitor) -> None:
     await visitor.sign_in()
     response, _ = await visitor.get("readers/revoke")
