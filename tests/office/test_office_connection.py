@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from asyncio import constants
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ async def find_leader(office: Office) -> str:
 async def test_a_frozen_server_is_not_waited_for_until_it_ends_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asyncio.constants, "SSL_SHUTDOWN_TIMEOUT", 3600)
+    monkeypatch.setattr(constants, "SSL_SHUTDOWN_TIMEOUT", 3600)
     monkeypatch.setattr(office_connection, "PING_INTERVAL_S", 1)
     head = HeadOffice(tmp_path)
     names = {str(place.address): place.name for place in head.chain.plan.places}
