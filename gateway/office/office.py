@@ -35,7 +35,9 @@ READ_ATTEMPTS: Final = 4
 """How often it is asked: what one was asked before it died or froze, the next one does not know of."""
 READ_PAUSE_S: Final = 0.5
 RECONNECT_INTERVAL_S: Final = 1
-PING_INTERVAL_S: Final = 30
+PING_INTERVAL_S: Final = 10
+"""How often a server is tested. If it does not respond to two tests, another one is taken: after half a minute at most.
+It has more time than for the longest list of connections, behind which its response waits."""
 
 T = TypeVar("T")
 
