@@ -44,7 +44,7 @@ class EventRow:
     @property
     def size(self) -> int:
         """The bytes that it is counted with."""
-        return len(self.data) + _ROW_BYTES
+        return len(self.data.encode()) + _ROW_BYTES
 
 
 class LogExtent(NamedTuple):
@@ -161,7 +161,7 @@ def select_events(
         except ValueError as exc:
             page.unreadable[number] = str(exc)
             continue
-        size += len(page.events[-1].data)
+        size += len(page.events[-1].data.encode())
         if len(page.events) == limit or size > MAX_BYTES_PER_READ:
             page = page._replace(upto=number)
             break

@@ -69,7 +69,7 @@ class Submission(NamedTuple):
             items = [names.complete(item, call.fields) for item in items]
         check_sizes(call.endpoint, items)
         digest = compute_content_digest(call) if idempotency_key is not None else None
-        size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))
+        size = sum([len(item.text.encode()) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))
         endpoint = call.endpoint
         return cls(
             endpoint.path,

@@ -114,6 +114,15 @@ async def test_the_oldest_go_first(tmp_path: Path, limits: RetentionLimits) -> N
         assert event_log.range.oldest == kept.events[0].number
 
 
+async def test_texts_count_with_their_bytes(tmp_path: Path) -> None:
+    """A Chinese letter takes three."""
+    async with log_in(tmp_path, Clock(), RetentionLimits(max_bytes=100_000)) as event_log:
+        for number in range(40):
+            await append(event_log, NewEvent("a", "gateway", {"n": number, "text": "店" * 3000}))
+        kept = await event_log.read(0, ANY, limit=100)
+        assert 50_000 < sum(len(one.data.encode()) for one in kept.events) < 100_000
+
+
 async def test_what_is_about_persons_goes_earlier_and_leaves_that_it_happened(tmp_path: Path) -> None:
     clock = Clock()
     async with log_in(tmp_path, clock, RetentionLimits(max_personal_age_s=100)) as event_log:
