@@ -55,7 +55,7 @@ MAX_TEMPLATE_BYTES: Final = 65536
 """The largest size of a template of labels: the gateway reads no larger one."""
 MAX_DATABASE_BYTES: Final = 8 * 1024**3
 
-_TEMPLATE: Final = re.compile(re.escape(TEMPLATES) + r"\w[\w .()-]{0,99}\.toml")
+_TEMPLATE: Final = re.compile(re.escape(TEMPLATES) + r"[\w-][\w .()-]{0,99}\.toml")
 _FOLDER: Final = "sunmi-gateway/"
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1024 * 1024

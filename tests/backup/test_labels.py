@@ -76,14 +76,16 @@ async def test_templates_and_font_are_back_and_old_pictures_are_not_pushed(
     store: SimulatedStore, settings: Settings, settings_file: Path, tmp_path: Path
 ) -> None:
     gateway = await start(settings)
-    gateway.labels.templates.save("新-one", TEMPLATE)
+    for name in ("新-one", "-two"):
+        gateway.labels.templates.save(name, TEMPLATE)
     await take(gateway, "3.20")
     await gateway.labels.updater.show_product(LABEL, product_id="1", template="price", model="SL121")
     old = await wait_for(gateway, "shown")
     steps = {step: count.value for step, count in gateway.metrics.label_pictures.items()}
     assert steps == {"drawn": 1, "pushed": 1, "shown": 1}
     made = create_backup(settings, settings_file, tmp_path / "backup.tar.gz")
-    assert {"files/labels.font", f"state/{LABEL_TEMPLATES_FOLDER}/新-one.toml"} <= set(made["files"])
+    templates = {f"state/{LABEL_TEMPLATES_FOLDER}/{name}.toml" for name in ("新-one", "-two")}
+    assert {"files/labels.font", *templates} <= set(made["files"])
     await take(gateway, "2.90")
     new = await wait_for(gateway, "shown")
     assert new.shown_hash != old.shown_hash
@@ -96,7 +98,7 @@ async def test_templates_and_font_are_back_and_old_pictures_are_not_pushed(
     assert (tmp_path / "shelf.ttf").stat().st_size == 2 * 1024 * 1024
     gateway = await start(settings)
     try:
-        assert gateway.labels.templates.read("新-one") == TEMPLATE
+        assert gateway.labels.templates.read("新-one") == gateway.labels.templates.read("-two") == TEMPLATE
         pushes = store.cloud.request_paths.count("device/esl/pushImage")
         label = await wait_for(gateway, "sent")
         assert (label.pixel_hash, label.shown_hash) == (old.pixel_hash, ""), "nobody knows what it shows"
