@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -10,8 +9,9 @@ from aiohttp import web
 
 from firmware_tools.language import message
 from gateway.api.body_reader import BodyStream
+from gateway.api.file_body import check_free_space
 from gateway.api.multipart import MAX_PART_HEAD_BYTES, find_delimiter, parse_part
-from gateway.errors import FieldError, InvalidRequest, StateError
+from gateway.errors import FieldError, InvalidRequest
 
 MAX_FIELD_BYTES: Final = 16 * 1024
 """All that may stand before the file."""
@@ -81,8 +81,7 @@ class FormUpload:
         """Write the first bytes of the buffer."""
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         if data:
-            if shutil.disk_usage(folder).free - len(data) < min_free_bytes:
-                raise StateError(message("{path}: the disk has no room for this file", path=folder))
+            check_free_space(folder, len(data), min_free_bytes)
             await asyncio.to_thread(stream.write, data)
         return len(data)
 

@@ -161,7 +161,8 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
     )
     intake = context.gateway.product_lists
     async with intake.receiving:
-        file = await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES)
+        folder = context.gateway.directory.path
+        file = await receive_file(request, folder, max_bytes=MAX_LIST_BYTES, min_free_bytes=MAX_LIST_BYTES)
         with file:
             report = await intake.take(file, options)
     if report.taken:

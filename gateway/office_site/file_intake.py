@@ -42,9 +42,11 @@ class FileIntake:
 
     @contextlib.asynccontextmanager
     async def receive_body(self, request: web.Request) -> AsyncIterator[IO[bytes]]:
-        """Receive the body of a request; it is gone at the end of the block. Raises `Problem` and `OSError`."""
+        """Receive the body of a request; it is gone at the end of the block. Raises as `receive_upload`."""
         with self._count():
-            file = await receive_file(request, self._folder, max_bytes=MAX_CONTENT_BYTES)
+            file = await receive_file(
+                request, self._folder, max_bytes=MAX_CONTENT_BYTES, min_free_bytes=_MIN_FREE_BYTES
+            )
             with file:
                 yield file
 

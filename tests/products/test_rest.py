@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api import products
 from gateway.app import Gateway
 from gateway.errors import Conflict
 from gateway.events.event import Event
@@ -72,6 +73,20 @@ async def test_a_list_for_which_the_disk_has_no_room_is_a_503_and_the_next_one_i
         assert "nothing can be written to the disk: File too large" in answer.body["detail"]
     [logged] = [record for record in caplog.records if "PUT /api/v1/products" in record.getMessage()]
     assert logged.exc_info is None
+    assert (await put_csv(installer, CSV)).body["taken"]
+
+
+async def test_a_list_leaves_room_on_the_disk(
+    gateway: Gateway,  # noqa: F811
+    installer: Rest,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway.products.start()
+    monkeypatch.setattr(products, "MAX_LIST_BYTES", 2**60)
+    answer = await put_csv(installer, CSV)
+    assert (answer.status, answer.body["code"]) == (503, "overloaded")
+    assert "the disk has no room" in answer.body["detail"]
+    monkeypatch.undo()
     assert (await put_csv(installer, CSV)).body["taken"]
 
 
