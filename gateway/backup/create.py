@@ -23,13 +23,15 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
     The database is as it was at one moment. Raises `StateError`, also where the file exists.
     """
     directory = settings.state_directory
-    if target.exists():
-        raise StateError(message("{target} exists: name a new file, for example with the date in it", target=target))
-    if not StateDirectory.database_in(directory).exists():
-        raise StateError(
-            message("{directory} holds no gateway's state: there is nothing to back up", directory=directory)
-        )
     try:
+        if target.exists():
+            raise StateError(
+                message("{target} exists: name a new file, for example with the date in it", target=target)
+            )
+        if not StateDirectory.database_in(directory).exists():
+            raise StateError(
+                message("{directory} holds no gateway's state: there is nothing to back up", directory=directory)
+            )
         with tempfile.TemporaryDirectory(prefix=".sunmi-gateway-", dir=target.absolute().parent) as folder:
             file_settings = _find_file_settings(settings)
             sources = {SETTINGS: settings_file} if settings_file is not None else {}

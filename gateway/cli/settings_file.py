@@ -22,9 +22,9 @@ class CloudSection:
         """Load the file if it exists. Raises `SettingsError` if it cannot be read or is not valid TOML."""
         self.path = path
         """The settings file."""
-        self.exists = path.exists()
-        """Whether the file existed before."""
         try:
+            self.exists = path.exists()
+            """Whether the file existed before."""
             text = path.read_text(encoding="utf-8") if self.exists else _NEW_FILE
             self._document = tomlkit.parse(text)
         except OSError as exc:

@@ -125,8 +125,11 @@ class ChainFolder:
 
     @staticmethod
     def is_chain(path: Path) -> bool:
-        """Return whether a head office has this folder."""
-        return (path / PLAN_FILE).is_file()
+        """Return whether a head office has this folder. Raises `StateError` if nobody may look."""
+        try:
+            return (path / PLAN_FILE).is_file()
+        except OSError as exc:
+            raise StateError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc
 
     @cached_property
     def authority(self) -> ChainAuthority:

@@ -81,9 +81,9 @@ def write_bundle(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> 
 
     Raises `StateError`, also where the file exists.
     """
-    if target.exists():
-        raise StateError(message("{target} exists: name a new file", target=target))
     try:
+        if target.exists():
+            raise StateError(message("{target} exists: name a new file", target=target))
         with open_replacement(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for name, part in parts.items():
                 redacted = redactor.redact_document(part)

@@ -181,6 +181,24 @@ async def test_a_failure_is_one_line_and_ends_with_1(command: Any) -> None:
     assert "NOBODY" in done.errors
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("support-bundle", "FILE"),
+        ("backup", "FILE"),
+        ("office", "init", "FILE"),
+        ("--config", "FILE", "init", "--environment", "uat", "--app-id", "A", "--shop-id", "1", "--unchecked"),
+    ],
+    ids=" ".join,
+)
+async def test_a_file_that_the_system_does_not_let_look_for_is_named(command: Any, words: tuple[str, ...]) -> None:
+    name = "x" * 300  # root may look into any folder, but for no such name
+    given = [name if word == "FILE" else word for word in words]
+    asked = await command(*given, "--no-input", SUNMI_GATEWAY__CLOUD__SECRET_KEY="secret")
+    assert (asked.status, "Traceback" in asked.errors) == (1, False)
+    assert name in asked.errors.splitlines()[-1]
+
+
 async def test_a_wrong_setting_is_named(command: Any) -> None:
     done = await command("run", SUNMI_GATEWAY__SERVER__PORT="many")
     assert done.status == 1
