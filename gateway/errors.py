@@ -304,9 +304,9 @@ class CloudRejectedCredentials(Problem):
 
 
 class Overloaded(Problem):
-    """The gateway has no room for the request now."""
+    """There is no room for the request now."""
 
-    code, status, title = "overloaded", 503, message("The gateway is overloaded")
+    code, status, title = "overloaded", 503, message("There is no room for this request now")
     advice = message("Wait for the seconds that `Retry-After` says, then send the request again.")
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:

@@ -88,7 +88,7 @@ def _check_place(request: web.Request, settings: ProductSettings) -> None:
         raise Unauthorized(message("the secret at the end of the path is not right: see products.vendor_token"))
 
 
-def _read_number(fields: Mapping[str, str], name: str, *, max_value: int = 10**9) -> int:
+def _read_number(fields: Mapping[str, str], name: str, *, max_value: int = 10**9 - 1) -> int:
     text = fields.get(name, "")
     if not text:
         raise InvalidRequest([FieldError(name, message("is required"))])
