@@ -87,6 +87,8 @@ async def test_a_recording_is_played(console: Console, browser: Browser, camera:
     await page.locator("#minutes").fill("1")
     await page.get_by_role("button", name="Play it").click()
     await page.wait_for_url("**start_time=*")
+    await expect(page.locator("#begin")).to_have_value("2026-11-21T14:00")
+    await expect(page.locator("#minutes")).to_have_value("1")
     await expect(page.locator("[data-state].ok")).to_have_text("Recording", timeout=SLOW_MS)
     await wait_for(page, "document.querySelector('video').currentTime > 0.5")
 

@@ -145,9 +145,17 @@
 
   // Recordings are named by times of the person's own clock.
   const period = document.querySelector("[data-period]");
-  if (period) period.addEventListener("submit", () => {
-    const start = Math.floor(new Date(document.getElementById("begin").value).getTime() / 1000);
-    period.elements.start_time.value = start;
-    period.elements.end_time.value = start + 60 * Number(document.getElementById("minutes").value);
-  });
+  if (period) {
+    const begin = document.getElementById("begin"), minutes = document.getElementById("minutes");
+    const { start_time: start, end_time: end } = period.elements;
+    if (start.value) { // the recording that is played
+      const at = new Date(1000 * start.value);
+      begin.value = new Date(at - 60000 * at.getTimezoneOffset()).toISOString().slice(0, 16);
+      minutes.value = Math.ceil((end.value - start.value) / 60);
+    }
+    period.addEventListener("submit", () => {
+      start.value = Math.floor(new Date(begin.value).getTime() / 1000);
+      end.value = Number(start.value) + 60 * Number(minutes.value);
+    });
+  }
 })();
