@@ -82,7 +82,7 @@ class PairingCodes(Generic[S]):
         known = self._codes.pop(code, None)
         if known is None:
             raise InvalidRequest(
-                [FieldError("code", message("is not known, was used, or has expired: make a new one"))]
+                [FieldError("code", message("this code is not known, was used, or has expired: check it, or make a new one"))]
             )
         del self._tries[address]
         return known

@@ -17,18 +17,18 @@ _COOKIE_AGE_S: Final = 400 * 86400
 async def show_sign_in(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """Ask for a pairing code."""
     destination = _find_destination(context.request.query.get("next", ""))
-    return context.render("sign_in.html", next=destination, reason="")
+    return context.render("sign_in.html", next=destination, code="", reason="")
 
 
 async def sign_in(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """Exchange a pairing code for a session."""
     form = await context.read_form()
-    destination = _find_destination(form.text("next"))
+    destination, code = _find_destination(form.text("next")), form.text("code")
     try:
-        secret = await context.site.open_session(form.text("code"), context.request.remote or "")
+        secret = await context.site.open_session(code, context.request.remote or "")
     except Problem as exc:
         reason = exc.field_errors[0].reason if isinstance(exc, InvalidRequest) else exc.detail
-        response = context.render("sign_in.html", status=exc.status, next=destination, reason=reason)
+        response = context.render("sign_in.html", status=exc.status, next=destination, code=code[:20], reason=reason)
         response.headers.update(problem_headers(exc))
         return response
     response = context.redirect(destination)

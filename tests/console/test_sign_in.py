@@ -145,6 +145,13 @@ async def test_pages_forbid_what_they_do_not_need(console: Console) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+async def test_a_mistyped_code_stays_to_be_corrected(console: Console) -> None:
+    response, html = await console.post("sign-in", code='ABCD-23"<b>')
+    assert response.status == 400
+    assert 'value="ABCD-23&#34;&lt;b&gt;"' in html
+    assert "this code is not known, was used, or has expired: check it, or make a new one" in html
+
+
 async def test_the_language_is_that_of_the_browser_until_one_is_chosen(console: Console) -> None:
     assert 'lang="zh-CN"' in (await console.get("sign-in", headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}))[1]
     assert '<html lang="en">' in (await console.get("sign-in", headers={"Accept-Language": "en, zh;q=0.5"}))[1]
