@@ -51,6 +51,7 @@ async def test_a_page_outlives_a_restart_of_the_gateway(
         await expect(page.locator(f"#item-{number}")).to_contain_text("refused")
         # Forms of the page are still good: the session outlives a restart, too.
         await page.locator(f"#item-{number} input").check()
+        await page.locator("#drop summary").click()
         await page.get_by_role("button", name="Drop the chosen ones").click()
         await expect(page.locator("#notices")).to_contain_text("1 done.")
 

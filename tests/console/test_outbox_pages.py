@@ -69,6 +69,21 @@ async def test_the_list_that_somebody_looks_at_stays_when_nothing_was_chosen(con
     assert (response.status, response.headers["Location"]) == (303, back)
 
 
+async def test_a_call_is_dropped_only_after_a_warning(console: Console, browser: Browser) -> None:
+    number = await refuse_product(console.gateway)
+    _, page = await open_browser_session(browser, console)
+    for path, warning in (("outbox", "cannot be brought back"), (f"outbox/{number}", "cannot be brought back")):
+        await page.goto(f"{console.url}console/{path}")
+        drop = page.get_by_role("button", name=re.compile("^Drop"))
+        await expect(drop).to_have_count(0)
+        await page.locator("summary").filter(has_text="Drop").click()
+        await expect(page.get_by_text(warning)).to_be_visible()
+        await expect(drop).to_be_visible()
+    await drop.click()
+    await expect(page.locator("#notices")).to_contain_text("1 done.")
+    assert await console.gateway.outbox.items([number]) == []
+
+
 async def test_the_name_of_a_product_stands_below_its_number_on_a_phone(console: Console, browser: Browser) -> None:
     product = {"id": "1001", "name": "饮用天然水 550 毫升" * 3}
     await hand_over(console.gateway, "product/create", {"product_list": [product]})
