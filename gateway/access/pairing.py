@@ -81,9 +81,8 @@ class PairingCodes(Generic[S]):
         # A plain lookup: its time tells nothing that five tries a minute could use.
         known = self._codes.pop(code, None)
         if known is None:
-            raise InvalidRequest(
-                [FieldError("code", message("this code is not known, was used, or has expired: check it, or make a new one"))]
-            )
+            reason = message("this code is not known, was used, or has expired: check it, or make a new one")
+            raise InvalidRequest([FieldError("code", reason)])
         del self._tries[address]
         return known
 
