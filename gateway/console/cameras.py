@@ -1,6 +1,7 @@
 """The list of cameras: found ones appear by themselves, and others are added by hand."""
 
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -45,9 +46,10 @@ def _gather(context: PageContext) -> dict[str, Any]:
 
 
 async def search_now(context: PageContext) -> web.StreamResponse:
-    """Look for cameras now."""
+    """Look for cameras now, and show the same ones as before."""
+    query = CameraQuery.parse(dict(parse_qsl((await context.read_form()).text("query"))))
     context.site.camera_search.start(context.gateway)
-    return context.redirect(LIST)
+    return context.redirect(f"{LIST}?{query.encode()}".rstrip("?"))
 
 
 async def show_add_form(context: PageContext) -> web.StreamResponse:

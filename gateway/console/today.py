@@ -1,8 +1,10 @@
 """How many customers came, and what happens in the store now."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -23,6 +25,7 @@ _PERIODS: Final = (7, 30)
 """For how many past days there is a chart."""
 _EVENTS: Final = 50
 """How many events are shown."""
+_MAX_CAMERA: Final = 64
 
 
 class _Table(NamedTuple):
@@ -51,6 +54,12 @@ async def show_events(context: PageContext) -> web.StreamResponse:
     return context.render("today_events.html", **await _gather_events(context))
 
 
+def _encode(context: PageContext, period: int) -> str:
+    """Return the query of an address for the customers of another period, with the same events."""
+    kept = {name: context.request.query.get(name, "")[:_MAX_CAMERA] for name in ("family", "camera")}
+    return urlencode({name: value for name, value in {"days": period or "", **kept}.items() if value})
+
+
 async def _gather_flow(context: PageContext) -> dict[str, Any]:
     days = context.request.query.get("days", "")
     period = int(days) if days in map(str, _PERIODS) else 0
@@ -76,6 +85,7 @@ async def _gather_flow(context: PageContext) -> dict[str, Any]:
     ]
     return {
         "period": period,
+        "encode": functools.partial(_encode, context),
         "periods": _PERIODS,
         "flow": counted,
         "flow_problem": problem,
@@ -87,7 +97,7 @@ async def _gather_flow(context: PageContext) -> dict[str, Any]:
 async def _gather_events(context: PageContext) -> dict[str, Any]:
     query = context.request.query
     family = query.get("family", "") if query.get("family", "") in FAMILIES else ""
-    camera = query.get("camera", "")[:64]
+    camera = query.get("camera", "")[:_MAX_CAMERA]
     event_filter = EventFilter.parse(f"{family}.*" if family else "", camera)
     found = await context.gateway.event_log.read_latest(event_filter, limit=_EVENTS)
     return {

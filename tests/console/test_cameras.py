@@ -1,6 +1,8 @@
 """The list of cameras: filters, sorting, two hundred of them, the search, and adding one by hand."""
 
+import re
 import time
+from html import unescape
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -157,6 +159,18 @@ async def test_an_unusual_certificate_has_to_be_compared_before_a_camera_is_adde
     response, _ = await console.post("cameras/add", **fields, certificate=shown, compared="yes")
     assert response.status == 303
     assert console.gateway.registry.get(other.sn).certificate_sha256 == shown
+
+
+async def test_a_search_keeps_which_cameras_are_shown(console: Console) -> None:
+    await console.sign_in("installer")
+    _, html = await console.get("cameras?kind=offline&text=a%26b&page=1")
+    found = re.search(r'name="query" value="([^"]*)"', html)
+    assert found is not None
+    csrf = await console.csrf()
+    response, _ = await console.post("cameras/search", csrf=csrf, query=unescape(found[1]))
+    assert response.headers["Location"] == "/console/cameras?text=a%26b&kind=offline"
+    response, _ = await console.post("cameras/search", csrf=csrf, query="//evil.example?kind=x")
+    assert response.headers["Location"] == "/console/cameras"
 
 
 async def test_a_till_adds_no_cameras(console: Console) -> None:

@@ -31,6 +31,20 @@ async def test_the_numbers_of_today_are_shown(console: Console) -> None:
     assert "Customers by day" in html
 
 
+async def test_the_period_and_the_events_are_chosen_one_beside_the_other(console: Console, browser: Browser) -> None:
+    _, page = await open_browser_session(browser, console, "pos")
+    await page.goto(f"{console.url}console/today?days=7")
+    await page.select_option("select[name=family]", "camera")
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
+    await page.get_by_role("link", name="30 days").click()
+    await expect(page.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "true")
+    await expect(page.locator("select[name=family]")).to_have_value("camera")
+    await page.get_by_role("link", name="Today").last.click()
+    await expect(page.get_by_role("link", name="Today").last).to_have_attribute("aria-current", "true")
+    await expect(page.locator("select[name=family]")).to_have_value("camera")
+
+
 async def test_without_the_cloud_the_page_says_so(console: Console, store: SimulatedStore) -> None:
     await console.sign_in("pos")
     await store.cloud.stop()
