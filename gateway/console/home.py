@@ -98,6 +98,12 @@ def report_areas(findings: Sequence[Finding]) -> list[AreaReport]:
     return reports
 
 
+def find_worst(reports: Sequence[AreaReport]) -> Status:
+    """Return how the shop is as a whole: as its worst part."""
+    statuses = {one.status for one in reports}
+    return next((one for one in _SEVERITY if one in statuses), _SEVERITY[-1])
+
+
 async def show_home(context: PageContext) -> web.StreamResponse:
     """Show the whole page."""
     return context.render("home.html", outcome=find_outcome(context), **await _gather(context))
@@ -120,8 +126,10 @@ async def _gather(context: PageContext) -> dict[str, Any]:
     outbox = await try_read(gateway.outbox.stats()) or Stats(gateway.outbox.depth, None)
     counts = await try_read(gateway.outbox.counts()) or []
     managed = [camera for camera in gateway.registry.all() if camera.managed]
+    reports = report_areas(examination.findings)
     return {
-        "reports": report_areas(examination.findings),
+        "reports": reports,
+        "worst": find_worst(reports),
         "examination": examination,
         "managed": managed,
         "online": sum(camera.online for camera in managed),

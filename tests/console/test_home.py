@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Request, expect
 
 from gateway.api import stream
 from gateway.console.examination import MAX_FINDINGS_AGE_S, MIN_FINDINGS_AGE_S, is_out_of_date
+from gateway.console.home import find_worst, report_areas
 from gateway.doctor.check import Finding, Status
 from gateway.simulator.camera import SimulatedCamera
 from tests.console.conftest import Console, open_browser_session
@@ -36,6 +37,13 @@ def test_the_doctor_looks_again_when_the_cloud_is_no_longer_as_it_found_it(
 ) -> None:
     findings = [Finding(found, "the cloud", check="cloud_tls")]
     assert is_out_of_date(findings, age_s, cloud_reachable=reachable) is expected
+
+
+def test_the_shop_is_as_its_worst_part() -> None:
+    warning, failure = Finding("warning", "a camera", check="cameras"), Finding("failed", "the network", check="lan")
+    assert find_worst(report_areas([warning, failure])) == "failed", "whatever comes first on the page"
+    assert find_worst(report_areas([warning])) == "warning"
+    assert find_worst(report_areas([])) == report_areas([])[0].status
 
 
 async def test_heartbeats_of_the_console_have_a_mark_of_what_no_event_tells(
