@@ -1,5 +1,7 @@
 """The log of who did what, as a page."""
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from gateway.audit.change import NewChange
@@ -22,6 +24,15 @@ async def test_what_a_person_does_is_listed_with_name_and_object(console: Consol
     await expect(newest).to_contain_text("browser (console)")
     await expect(page.locator(".audit li").nth(1)).to_contain_text(HOSTILE)
     assert token not in await page.content()
+
+
+async def test_how_many_things_were_changed_is_in_the_language_of_the_person(console: Console) -> None:
+    for counted in ("6 cameras", "30 products", "7 <b>"):
+        await console.gateway.audit.add(NewChange("Li", "console", "Set up a whole shop", counted))
+    await console.sign_in()
+    _, html = await console.get("shop/audit", headers={"Accept-Language": "zh-CN"})
+    assert re.findall(r"</strong>: ([^<]*)</span>", html) == ["7 &lt;b&gt;", "30 个商品", "6 台摄像机"]
+    assert "30 products" in (await console.get("shop/audit"))[1]
 
 
 async def test_what_failed_is_not_listed(console: Console) -> None:
