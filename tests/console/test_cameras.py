@@ -1,5 +1,6 @@
 """The list of cameras: filters, sorting, two hundred of them, the search, and adding one by hand."""
 
+import asyncio
 import re
 import time
 from html import unescape
@@ -159,6 +160,23 @@ async def test_an_unusual_certificate_has_to_be_compared_before_a_camera_is_adde
     response, _ = await console.post("cameras/add", **fields, certificate=shown, compared="yes")
     assert response.status == 303
     assert console.gateway.registry.get(other.sn).certificate_sha256 == shown
+
+
+async def test_why_a_search_failed_is_said_in_the_language_of_the_person(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discovery = console.gateway.discovery
+    without = console.gateway.settings.discovery.model_copy(update={"interfaces": ["gone0"]})
+    monkeypatch.setattr(discovery, "_settings", without)
+    await console.sign_in("installer")
+    await console.post("cameras/search", csrf=await console.csrf())
+    html = ""
+    while "gone0" not in html:
+        await asyncio.sleep(0)
+        _, html = await console.get("cameras/list", headers={"Accept-Language": "zh-CN"})
+    notice = re.search(r'<p class="notice warning">([^<]*gone0[^<]*)</p>', html)
+    assert notice is not None
+    assert not re.search("[a-z]{3,} [a-z]{2,}", notice[1]), notice[1]
 
 
 async def test_a_search_keeps_which_cameras_are_shown(console: Console) -> None:
