@@ -184,7 +184,11 @@ async def test_what_cannot_be_right_is_refused_with_the_reason(
     assert reason in response["reason"]
 
 
-async def test_a_deadline_counts_if_the_clock_is_proven(office: HeadOffice, gateway: Gateway) -> None:
+async def test_a_deadline_counts_if_the_clock_is_proven(
+    office: HeadOffice, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.clock, "_ahead_of_monotonic_s", None)  # put back at the end
+
     async def command(deadline: str, unix_s: float | None) -> dict[str, Any]:
         while True:  # the cloud tells the time with any response to this gateway
             gateway.clock._ahead_of_monotonic_s = set_to = None if unix_s is None else unix_s - time.monotonic()
