@@ -32,7 +32,7 @@ async def take(folder: Path) -> None:
             file = Path(directory) / "gateway.toml"
             rest = f'\n[server]\nhost = "127.0.0.1"\nport = 0\n[storage]\ndirectory = "{directory}/state"\n'
             file.write_text(store.settings_toml(Path(directory)) + rest, encoding="utf-8")
-            gateway = await Gateway.open(load_settings(file))
+            gateway = await Gateway.open(load_settings(file), settings_file=file)
             try:
                 async with serve(gateway, add_pages=add_console) as urls:
                     await find(gateway, store.cameras)
