@@ -83,18 +83,20 @@ def _parse_accept_language(header: str) -> dict[str, float]:
 class Message(str):
     """An English text that can be shown in another language. Pickling and JSON see a plain string."""
 
-    __slots__ = ("template", "values")
+    __slots__ = ("key", "template", "values")
 
     template: str
-    """The text with a named field for each value, as in `{sn}`; the key of the catalogues."""
+    """The text with a named field for each value, as in `{sn}`."""
+    key: str
+    """What catalogues know it by: the template, or the singular of one that depends on a number."""
     values: Mapping[str, str | int | float | Decimal]
     """The value of each field. Messages among them are translated too."""
 
-    def __new__(cls, template: str, values: Mapping[str, object]) -> "Message":
+    def __new__(cls, template: str, values: Mapping[str, object], key: str = "") -> "Message":
         """Format the English text. `str.format` does not look into values, whatever they hold."""
         kept = {name: _freeze(value) for name, value in values.items()}
         made = super().__new__(cls, template.format_map(kept))
-        made.template = template
+        made.template, made.key = template, key or template
         made.values = MappingProxyType(kept)
         return made
 
@@ -140,9 +142,7 @@ def count_message(one: str, other: str, /, count: int, **values: object) -> Mess
 
     Both templates are literals. Catalogues have them as the singular and the plural of one text.
     """
-    made = Message(one if count == 1 else other, {"count": count, **values})
-    made.template = one
-    return made
+    return Message(one if count == 1 else other, {"count": count, **values}, one)
 
 
 def _describe_foreign_error(error: BaseException) -> str:
@@ -198,9 +198,9 @@ def template(text: str, /) -> str:
     return text
 
 
-def fill(text: str, /, **values: object) -> Message:
-    """Return the text that a template makes with values."""
-    return Message(text, values)
+def fill(text: str, key: str = "", /, **values: object) -> Message:
+    """Return the text that a template makes with values. `key` is what catalogues know it by, if not the template."""
+    return Message(text, values, key)
 
 
 def recognise(text: str, templates: Iterable[str]) -> str:
@@ -247,9 +247,9 @@ def translate(text: str, language: Language) -> str:
     values = {
         name: translate(value, language) if isinstance(value, Message) else value for name, value in text.values.items()
     }
-    found = catalogue.gettext(text.template)
-    if found == text.template:  # it may have a plural, of which not every Python 3.11 finds the first form above
-        found = catalogue.ngettext(text.template, text.template, 1)
+    found = catalogue.gettext(text.key)
+    if found == text.key:  # it may have a plural, of which not every Python 3.11 finds the first form above
+        found = catalogue.ngettext(text.key, text.key, 1)
     return found.replace("}; {", f"}}{catalogue.gettext('; ')}{{").format_map(values)
 
 

@@ -93,7 +93,7 @@ class _Templates:
     def find_whole(self, text: str) -> Message | None:
         """Return a text without fields."""
         key = self._whole.get(text)
-        return None if key is None else _make(escape(text), key, {})
+        return None if key is None else Message(escape(text), {}, key)
 
     def find(self, text: str) -> tuple[_Template, Mapping[str, str]] | None:
         """Return the template with the most letters of its own that fits a text, and the values of its fields."""
@@ -141,7 +141,7 @@ class _Search:
                 name: _Shown(value) if name in template.formatted else self.recognise(value, depth + 1)
                 for name, value in captured.items()
             }
-            return _make(template.text, template.key, values)
+            return Message(template.text, values, template.key)
         if isinstance(known := describe_text(text), Message):
             return known
         return self._recognise_parts(text, depth) or text
@@ -154,12 +154,6 @@ class _Search:
         where, _, rest = text.partition(": ")
         reason = self.recognise(rest, depth + 1) if rest else ""
         return message("{where}: {reason}", where=where, reason=reason) if isinstance(reason, Message) else None
-
-
-def _make(text: str, key: str, values: Mapping[str, str]) -> Message:
-    made = Message(text, values)
-    made.template = key
-    return made
 
 
 @functools.cache

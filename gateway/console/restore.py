@@ -89,7 +89,7 @@ async def upload_backup(context: PageContext) -> web.StreamResponse:
 def _describe_refusal(reason: str, file: Path) -> str:
     if isinstance(reason, Message):  # named as the person knows it
         values = {name: file.name if value == str(file) else value for name, value in reason.values.items()}
-        reason = Message(reason.template, values)
+        reason = Message(reason.template, values, reason.key)
     return message("The backup was not taken: {reason}", reason=reason)
 
 

@@ -116,7 +116,7 @@ def _replace_surrogates(value: Any) -> Any:
             return [_replace_surrogates(one) for one in value]
         case Message():
             values = {name: _replace_surrogates(one) for name, one in value.values.items()}
-            return Message(_replace_surrogates(value.template), values)
+            return Message(_replace_surrogates(value.template), values, _replace_surrogates(value.key))
         case str():
             return value.encode("utf-8", "replace").decode()
         case _:

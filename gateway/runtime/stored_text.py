@@ -15,7 +15,9 @@ def pack_text(text: str) -> Any:
     """Return a text as JSON: one that cannot be translated as it is."""
     if not isinstance(text, Message):
         return str(text)
-    return {"template": text.template, "values": {name: _pack_value(value) for name, value in text.values.items()}}
+    values = {name: _pack_value(value) for name, value in text.values.items()}
+    plural = {} if text.key == text.template else {"key": text.key}
+    return {"template": text.template, "values": values} | plural
 
 
 def _pack_value(value: str | int | float | Decimal) -> Any:
@@ -35,14 +37,15 @@ def _unpack(document: Any, depth: int) -> str:
     if not depth or not isinstance(document, Mapping):
         raise ValueError("not a stored text")
     template, values = document.get("template"), document.get("values")
-    if not isinstance(template, str) or not isinstance(values, Mapping):
+    key = document.get("key", template)
+    if not isinstance(template, str) or not isinstance(key, str) or not isinstance(values, Mapping):
         raise ValueError("a stored text without template or values")
     kept = {name: _unpack_value(value, depth - 1) for name, value in values.items()}
-    for _, field, form, _ in string.Formatter().parse(template):
+    for _, field, form, _ in (*string.Formatter().parse(template), *string.Formatter().parse(key)):
         form = form or ""
         if field is not None and (field not in kept or len(form) > _MAX_FORMAT_CHARACTERS or "{" in form):
             raise ValueError("a stored text whose template does not fit its values")
-    return fill(template, **kept)
+    return fill(template, key, **kept)
 
 
 def _unpack_value(value: Any, depth: int) -> str | int | float | Decimal:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from firmware_tools.language import count_message
 from firmware_tools.list_rows import NumberText, TrimmedText
 from gateway.protocol import json_text
 
@@ -53,6 +54,11 @@ def test_half_a_surrogate_pair_is_read_but_never_written() -> None:
     assert half == {"name": "\ud800", "price": Decimal("1.50")}
     with pytest.raises(UnicodeEncodeError):
         json_text.dumps(half)
+
+
+def test_a_text_with_a_number_keeps_its_plural_without_half_a_pair() -> None:
+    text = count_message("{count} label of {name} is bound", "{count} labels of {name} are bound", 2, name="\ud800")
+    assert json_text.make_encodable(text) == "2 labels of ? are bound"
 
 
 def test_elements_and_members_come_as_they_stand_there() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firmware_tools.language import Language, join, message, translate
+from firmware_tools.language import Language, count_message, join, message, translate
 from gateway.runtime.stored_text import pack_text, unpack_text
 
 
@@ -18,6 +18,8 @@ from gateway.runtime.stored_text import pack_text, unpack_text
         message("none has come within {seconds:g} s", seconds=1.50),
         message("set: {names}", names=join(", ", ["zoom", message("{seconds:.1f} s", seconds=Decimal("1.25"))])),
         message("is {name!r} already", name="收银台"),
+        count_message("{count} shop has not done it", "{count} shops have not done it", 3),
+        message("set: {names}", names=count_message("{count} row is bad", "{count} rows are bad", 2)),
     ],
 )
 def test_texts_survive(text: str) -> None:
@@ -34,7 +36,8 @@ def test_texts_survive(text: str) -> None:
         {"template": "{a.__class__}", "values": {"a": "b"}}, {"template": "{a[0]}", "values": {"a": "b"}},
         {"template": "{a:>999999999}", "values": {"a": "b"}}, {"template": "{a:d}", "values": {"a": "b"}},
         {"template": "{}", "values": {"a": "b"}}, {"template": "{a}", "values": {"a": {"decimal": "x"}}},
-        {"template": "{a}", "values": {"a": None}}, {"template": "{a:{b}}", "values": {"a": "b", "b": 1}},
+        {"template": "{a}", "values": {"a": None}}, {"template": "{a}", "key": "{b}", "values": {"a": "b"}},
+        {"template": "{a}", "key": 7, "values": {"a": "b"}}, {"template": "{a:{b}}", "values": {"a": "b", "b": 1}},
     ],
 )  # fmt: skip
 def test_what_was_not_packed_is_refused(document: Any) -> None:
