@@ -5,7 +5,7 @@ import string
 from dataclasses import dataclass
 
 from firmware_tools.errors import InvalidInput
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 
 _PREFIX = re.compile(r"MAC\s*(?:ADDRESS|ADDR|地址)?\s*[:：=]?\s*")
 _SEPARATORS = ":-._ "
@@ -41,8 +41,11 @@ class Mac:
             )
         if len(digits) != 12:
             raise InvalidInput(
-                message(
-                    "MAC address {text!r}: {count} hex digits, but a MAC address has 12", text=text, count=len(digits)
+                count_message(
+                    "MAC address {text!r}: {count} hex digit, but a MAC address has 12",
+                    "MAC address {text!r}: {count} hex digits, but a MAC address has 12",
+                    len(digits),
+                    text=text,
                 )
             )
         if not _NOTATIONS.fullmatch(normalized):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import count_message, describe_error, join, message
 from firmware_tools.list_file import open_list
 from firmware_tools.list_rows import (
     FormulaText,
@@ -70,7 +70,7 @@ class SpreadsheetError(InvalidInput):
     def __init__(self, name: str, errors: Sequence[CellError]) -> None:
         listed = [error.describe() for error in errors[:_MAX_LISTED_ERRORS]]
         if (more := len(errors) - _MAX_LISTED_ERRORS) > 0:
-            listed.append(message("and {count} more errors", count=more))
+            listed.append(count_message("and {count} more error", "and {count} more errors", more))
         super().__init__(message("{name}: {errors}", name=name, errors=join("; ", listed)))
         self.errors = tuple(errors)
         """Everything that is wrong."""
@@ -125,8 +125,12 @@ class Spreadsheet:
     def describe(self) -> str:
         """Return how the list was read, in one line."""
         ignored = message("; ignored: {columns}", columns=join(", ", self.ignored)) if self.ignored else ""
-        described = message(
-            "{name}: {count} rows, {encoding}", name=self.name, count=len(self.rows), encoding=self.encoding
+        described = count_message(
+            "{name}: {count} row, {encoding}",
+            "{name}: {count} rows, {encoding}",
+            len(self.rows),
+            name=self.name,
+            encoding=self.encoding,
         )
         separated = message(", separated by {separator}", separator=self.separator) if self.separator else ""
         return join("", [described, separated, ignored])

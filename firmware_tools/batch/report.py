@@ -153,7 +153,7 @@ class BatchReport:
     def render_page(self) -> str:
         """Return the page to print, as HTML."""
         done = message(
-            "{done} of {count} cards made and read back", done=self.count(CardState.DONE), count=len(self.entries)
+            "cards made and read back: {done} of {count}", done=self.count(CardState.DONE), count=len(self.entries)
         )
         return _PAGE.format(
             language=_LANGUAGE_TAGS[command_language()],

@@ -15,7 +15,7 @@ from firmware_tools.console import Console
 from firmware_tools.drives.drive import find_drive
 from firmware_tools.errors import CardFault
 from firmware_tools.host import create_card_writer
-from firmware_tools.language import join, message
+from firmware_tools.language import count_message, join, message
 from firmware_tools.size import parse_size, round_card_size
 
 
@@ -105,7 +105,7 @@ def batch(
         )
         raise CardFault(
             message(
-                "{missing} of {count} cards were not made: {reasons}",
+                "cards that were not made: {missing} of {count} ({reasons})",
                 missing=missing,
                 count=len(cards),
                 reasons=reasons or message("skipped"),
@@ -113,7 +113,10 @@ def batch(
         )
     console.print_result(
         document,
-        message(
-            "{count} cards made and read back; labels to print: {report}", count=len(cards), report=document["report"]
+        count_message(
+            "{count} card made and read back; label to print: {report}",
+            "{count} cards made and read back; labels to print: {report}",
+            len(cards),
+            report=document["report"],
         ),
     )

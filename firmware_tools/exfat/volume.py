@@ -139,7 +139,7 @@ class ExfatVolume:
         if expected is not None and count != expected:
             raise CardFault(
                 message(
-                    "{name}: its chain in the allocation table has {count} clusters instead of {expected}",
+                    "{name}: the length of its chain in the allocation table is {count} instead of {expected}",
                     name=name,
                     count=count,
                     expected=expected,

@@ -154,7 +154,7 @@ def test_headings_may_be_chinese_and_other_columns_are_ignored(
     ]
     assert listed.cards[0].sha256.hex() == firmware_sha256
     assert listed.description == (
-        f"{path}: 1 rows, GBK, separated by semicolon; ignored: line 1, column '序号', column '备注'"
+        f"{path}: 1 row, GBK, separated by semicolon; ignored: line 1, column '序号', column '备注'"
     )
 
 

@@ -79,7 +79,7 @@ def test_other_columns_are_ignored_and_named() -> None:
     sheet = parse(f"mac,,name,colour,,\n{MAC},,Door,red,here,\n")
     assert sheet.ignored == ("column 'colour'", "column E without heading")
     assert sheet.describe() == (
-        "list.csv: 1 rows, UTF-8, separated by comma; ignored: column 'colour', column E without heading"
+        "list.csv: 1 row, UTF-8, separated by comma; ignored: column 'colour', column E without heading"
     )
     assert parse(f"Shop 12\nmac,name\n{MAC},Door\n").ignored == ("line 1",)
 
