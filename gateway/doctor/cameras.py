@@ -5,7 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import count_message, describe_error, join, message
 from gateway.cameras.activation_probe import CAMERA_NOT_OURS
 from gateway.cameras.camera_clock import MAX_AHEAD_S
 from gateway.cameras.record import CameraRecord, ClockSource
@@ -90,7 +90,9 @@ async def check_reachable(context: CheckContext) -> list[Finding]:
         bad.append(
             Finding(
                 "ok",
-                message("{good} of {count} managed cameras respond as they should", good=good, count=len(failures)),
+                message(
+                    "managed cameras that respond as they should: {good} of {count}", good=good, count=len(failures)
+                ),
             )
         )
     return bad
@@ -112,7 +114,8 @@ async def check_activation(context: CheckContext) -> list[Finding]:
     if right := len(failures) - len(findings):
         findings.append(
             Finding(
-                "ok", message("{right} of {count} managed cameras are this account's", right=right, count=len(failures))
+                "ok",
+                message("managed cameras of this account: {right} of {count}", right=right, count=len(failures)),
             )
         )
     return findings
@@ -197,12 +200,15 @@ async def check_clocks(context: CheckContext) -> list[Finding]:
         return [
             Finding(
                 "warning",
-                message("{count} of {total} cameras tell a wrong time", count=len(wrong), total=len(offsets)),
+                message("cameras that tell a wrong time: {count} of {total}", count=len(wrong), total=len(offsets)),
                 evidence,
                 advice,
             )
         ]
-    return [Finding("ok", message("the clocks of {count} cameras are right", count=len(offsets)))]
+    what = count_message(
+        "the clock of {count} camera is right", "the clocks of {count} cameras are right", len(offsets)
+    )
+    return [Finding("ok", what)]
 
 
 async def _probe_cameras(context: CheckContext) -> dict[str, GatewayError | None]:

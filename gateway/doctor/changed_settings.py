@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import count_message, describe_error, message
 from gateway.changed_settings import apply_changes, list_set_aside, read_changes
 from gateway.desired_settings import read_desired
 from gateway.doctor.check import CheckContext, Finding, Status
@@ -33,8 +33,10 @@ def _check(context: CheckContext, file: Path) -> list[Finding]:
         what = message("files of settings in the state directory were not valid and do not count")
         return [Finding("warning", what, ", ".join(bad[:10]), advice)]
     names = ", ".join(f"{section}.{key}" for section, key in changes)
-    own = Finding("ok", message("{count} settings were changed in the console", count=len(changes)), names)
-    return [own, *_check_desired(file.with_name(DESIRED_SETTINGS_FILE), context.settings)]
+    what = count_message(
+        "{count} setting was changed in the console", "{count} settings were changed in the console", len(changes)
+    )
+    return [Finding("ok", what, names), *_check_desired(file.with_name(DESIRED_SETTINGS_FILE), context.settings)]
 
 
 def _check_desired(file: Path, settings: Settings) -> list[Finding]:
@@ -45,7 +47,11 @@ def _check_desired(file: Path, settings: Settings) -> list[Finding]:
         return []
     findings: list[Finding] = []
     if desired.settings:
-        what = message("{count} settings are set by the head office", count=len(desired.settings))
+        what = count_message(
+            "{count} setting is set by the head office",
+            "{count} settings are set by the head office",
+            len(desired.settings),
+        )
         findings.append(Finding("ok", what, ", ".join(desired.settings)))
     if desired.rolled_back:
         what = message("settings of the head office did not work in this shop and were taken back")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import count_message, describe_error, message
 from gateway.doctor.check import CheckContext, Finding
 from gateway.storage.state_directory import StateDirectory
 
@@ -67,7 +67,7 @@ async def check_subscriptions(context: CheckContext) -> list[Finding]:
         Finding(
             "ok",
             message(
-                "events are subscribed to at {subscribed} of {count} targets",
+                "targets whose events are subscribed to: {subscribed} of {count}",
                 subscribed=subscribed,
                 count=len(subscriptions),
             ),
@@ -90,7 +90,8 @@ async def check_webhooks(context: CheckContext) -> list[Finding]:
     findings += [finding for one in described if (finding := _check_webhook(one)) is not None]
     if not described and not findings:
         return [Finding("skipped", message("there is no webhook"))]
-    return findings or [Finding("ok", message("all {count} webhooks get their events", count=len(described)))]
+    what = count_message("{count} webhook gets its events", "all {count} webhooks get their events", len(described))
+    return findings or [Finding("ok", what)]
 
 
 def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
@@ -102,8 +103,11 @@ def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
         webhook_id=webhook["webhook_id"],
     )
     if webhook["state"] == "failing":
-        evidence = message(
-            "{last_error}; {behind} events wait", last_error=webhook["last_error"], behind=webhook["behind"]
+        evidence = count_message(
+            "{last_error}; {count} event waits",
+            "{last_error}; {count} events wait",
+            webhook["behind"],
+            last_error=webhook["last_error"],
         )
         if not webhook["delivered"]:
             return Finding(
@@ -122,7 +126,12 @@ def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
     if webhook["left_out"]:
         return Finding(
             "warning",
-            message("{name} rejected {left_out} events, which were skipped", name=name, left_out=webhook["left_out"]),
+            count_message(
+                "{name} rejected {count} event, which was skipped",
+                "{name} rejected {count} events, which were skipped",
+                webhook["left_out"],
+                name=name,
+            ),
             "",
             advice,
         )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from firmware_tools.language import join, message
+from firmware_tools.language import count_message, join, message
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, Finding
 from gateway.membership import JOIN_SERVICE, LINK_SERVICE
@@ -73,7 +73,7 @@ async def check_link(context: CheckContext) -> list[Finding]:
             "15 minutes later this one goes on"
         )
         findings.append(Finding("failed", what, other, advice))
-    waiting = message("{count} events wait", count=status.events_waiting)
+    waiting = count_message("{count} event waits", "{count} events wait", status.events_waiting)
     failure = _find_failure(gateway)
     if failure:
         lowered = failure.lower()

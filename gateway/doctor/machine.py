@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import count_message, describe_error, join, message
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.doctor.linux import list_swaps
 from gateway.errors import StateError
@@ -150,10 +150,11 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
     findings = []
     age = message("the oldest for {age_s:.1f} h of running time", age_s=(age_s or 0) / 3600)
     evidence = join("; ", [age, gateway.outbox.unreachable]) if gateway.outbox.unreachable else age
+    waiting = count_message("{count} call waits for the cloud", "{count} calls wait for the cloud", depth)
     if age_s is not None and age_s > _WARNING_AGE_S:
         status: Status = "failed" if age_s > _FAILURE_AGE_S else "warning"
         advice = message("see the findings on the cloud; nothing is lost meanwhile")
-        findings.append(Finding(status, message("{depth} calls wait for the cloud", depth=depth), evidence, advice))
+        findings.append(Finding(status, waiting, evidence, advice))
     if gateway.outbox.unclear:
         advice = message(
             "other software may answer in the cloud's place: check proxies, cloud.environment and "
@@ -165,7 +166,11 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
         advice = message(
             "sunmi-gateway outbox list --state waiting; drop what is out of date, then sunmi-gateway outbox release"
         )
-        what = message("the outbox was restored and is held back: {depth} calls wait for a person", depth=depth)
+        what = count_message(
+            "the outbox was restored and is held back: {count} call waits for a person",
+            "the outbox was restored and is held back: {count} calls wait for a person",
+            depth,
+        )
         findings.append(Finding("warning", what, "", advice))
     if others := await gateway.outbox.accounts.count_held():
         advice = message(
@@ -177,12 +182,11 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
         findings.append(Finding("warning", what, "; ".join(map(str, others)), advice))
     if refused:
         advice = message("sunmi-gateway outbox list --state refused; then retry, edit or drop each")
-        findings.append(
-            Finding("warning", message("{refused} calls were refused by the cloud", refused=refused), "", advice)
+        what = count_message(
+            "{count} call was refused by the cloud", "{count} calls were refused by the cloud", refused
         )
-    return findings or [
-        Finding("ok", message("{depth} calls wait for the cloud", depth=depth), evidence if depth else "")
-    ]
+        findings.append(Finding("warning", what, "", advice))
+    return findings or [Finding("ok", waiting, evidence if depth else "")]
 
 
 def _find_existing(path: Path) -> Path:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import count_message, describe_error, message
 from gateway.discovery.device_binding import can_bind_to_interface
 from gateway.discovery.interfaces import Interface, find_unused_interfaces
 from gateway.discovery.scope import MAX_NETWORK_ADDRESSES, ScanScope
@@ -157,7 +157,7 @@ async def check_discovery(context: CheckContext) -> list[Finding]:
     findings = []
     seen = {device.sn or device.address for device in (*result.devices, *result.unidentified)}
     for name, method in result.methods.items():
-        what = message("{name} found {found} of {count} cameras", name=name, found=method.found, count=len(seen))
+        what = message("{name} found cameras: {found} of {count}", name=name, found=method.found, count=len(seen))
         if method.error:
             findings.append(Finding("warning", what, method.error, message("see the findings on interfaces and ports")))
         elif name == "broadcast" and seen and not method.found:
@@ -198,10 +198,13 @@ async def _test_interface(
             describe_error(exc),
             advice,
         )
-    answered = message("{count} hosts answered", count=len(received.others))
+    count = len(received.others)
+    answered = message("no host answered")
     if received.others:
         hosts = ", ".join(sorted(received.others)[:5])
-        answered = message("{count} hosts answered: {hosts}", count=len(received.others), hosts=hosts)
+        answered = count_message(
+            "{count} host answered: {hosts}", "{count} hosts answered: {hosts}", count, hosts=hosts
+        )
     if not received.own:
         advice = message("let the firewall of this machine accept it; nft list ruleset shows its rules")
         return Finding(

@@ -1,6 +1,6 @@
 """Check of the gateway's own services and jobs."""
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.membership import JOIN_SERVICE, LINK_SERVICE
 from gateway.runtime.supervisor import TaskReport
@@ -33,6 +33,6 @@ def _describe(report: TaskReport) -> Finding:
     return Finding(
         status,
         message("the {kind} {name!r} fails: {reason}", kind=report.kind, name=report.name, reason=report.last_failure),
-        message("{since}; {failures} failures", since=since, failures=report.failures),
+        count_message("{since}; {count} failure", "{since}; {count} failures", report.failures, since=since),
         advice,
     )

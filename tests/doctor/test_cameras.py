@@ -80,7 +80,7 @@ async def test_a_camera_of_another_owner_and_one_that_is_not_activated(
     new, ours = (await resident("activation"))["activation"]
     assert (new.status, new.what) == ("warning", f"{cameras[1].sn} is managed, but not activated")
     assert f"cameras provision {cameras[1].sn}" in new.what_to_do
-    assert (ours.status, ours.what) == ("ok", "1 of 2 managed cameras are this account's")
+    assert (ours.status, ours.what) == ("ok", "managed cameras of this account: 1 of 2")
     cameras[0].state.owner = "ANOTHER"
     lost, new = (await resident("activation"))["activation"]
     assert (lost.status, lost.what) == ("failed", f"{cameras[0].sn} belongs to another account")

@@ -154,7 +154,7 @@ async def test_the_outbox(gateway: Gateway, resident: Any, store: SimulatedStore
     refused = await gateway.outbox.submit(order, token="till", wait_s=10)
     assert refused.state == "refused"
     found = await resident.one("outbox")
-    assert (found.status, found.what) == ("warning", "1 calls were refused by the cloud")
+    assert (found.status, found.what) == ("warning", "1 call was refused by the cloud")
     assert "--state refused" in found.what_to_do
 
 
@@ -166,7 +166,7 @@ async def test_what_waits_for_long(gateway: Gateway, resident: Any, store: Simul
         now_s = gateway.uptime.now()
         await gateway.database.execute("UPDATE item SET accepted_s = ?", (now_s - hours * 3600,))
         found = await resident.one("outbox")
-        assert (found.status, found.what) == (status, "1 calls wait for the cloud")
+        assert (found.status, found.what) == (status, "1 call waits for the cloud")
 
 
 async def test_the_network_of_a_machine_that_keeps_to_itself(resident: Any) -> None:
@@ -177,7 +177,7 @@ async def test_the_network_of_a_machine_that_keeps_to_itself(resident: Any) -> N
     assert {name: {one.status for one in found[name]} for name in checks} == {
         **{name: {"ok"} for name in checks}, "client_isolation": {"skipped"},
     }  # fmt: skip
-    assert "broadcast found 2 of 2" in found["discovery"][0].what
+    assert "broadcast found cameras: 2 of 2" in found["discovery"][0].what
     assert "2 hosts answered" in found["broadcast"][0].evidence
 
 
