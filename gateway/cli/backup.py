@@ -61,10 +61,12 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
             )
         if done["held"]:
             print_message(
-                message(
-                    "{held} calls for the cloud are held back, since newer ones may have been sent: look at "
-                    "them (sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release",
-                    held=done["held"],
+                count_message(
+                    "{count} call for the cloud is held back, since a newer one may have been sent: look at it "
+                    "(sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release",
+                    "{count} calls for the cloud are held back, since newer ones may have been sent: look at them "
+                    "(sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release",
+                    count=done["held"],
                 )
             )
         if done["labels"]:

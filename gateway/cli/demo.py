@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
@@ -183,9 +183,10 @@ async def _watch_events(
                         break
     except TimeoutError as exc:
         raise DemoError(
-            message(
+            count_message(
+                "the till received {count} event within {events_timeout_s:.0f} s",
                 "the till received {count} events within {events_timeout_s:.0f} s",
-                count=len(events),
+                len(events),
                 events_timeout_s=_EVENTS_TIMEOUT_S,
             )
         ) from exc

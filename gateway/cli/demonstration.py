@@ -50,8 +50,8 @@ async def demonstrate(
     if missing:
         fail(
             message(
-                "{count} of {all} steps are not ticked off: do what is said above, then `sunmi-gateway shop "
-                "demonstrate --resume`",
+                "not ticked off: {count} of {all} steps. Do what is said above, then `sunmi-gateway shop demonstrate "
+                "--resume`",
                 count=len(missing),
                 all=len(document["steps"]),
             )

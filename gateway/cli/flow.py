@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
-from firmware_tools.language import join, message
+from firmware_tools.language import count_message, join, message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
 from gateway.cli.output import print_bars, print_line, print_message, print_table
@@ -107,9 +107,9 @@ def _summarise(document: Any) -> str:
         for name, kind in _KINDS.items()
         if document[name] is not None
     ]
-    customers = message("total not known") if total is None else message("{total} customers", total=total)
-    if total == 1:
-        customers = message("1 customer")
+    customers = (
+        message("total not known") if total is None else count_message("{count} customer", "{count} customers", total)
+    )
     return message("{customers} ({kinds})", customers=customers, kinds=join(", ", kinds)) if kinds else customers
 
 

@@ -170,7 +170,7 @@ def _summarize(result: Mapping[str, Any]) -> str | None:
     if isinstance(result.get("findings"), list):
         found = [one.get("status") for one in result["findings"] if isinstance(one, dict)]
         failed, warnings = found.count("failed"), found.count("warning")
-        return localize(message("{failed} failed, {warnings} warnings", failed=failed, warnings=warnings))
+        return localize(message("failed: {failed}, warnings: {warnings}", failed=failed, warnings=warnings))
     text = json_text.dumps(result) if result else ""
     return (text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…") or None
 

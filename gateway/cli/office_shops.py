@@ -96,7 +96,8 @@ def _print_shops(document: Mapping[str, Any]) -> None:
     if servers["answered"] < servers["expected"]:
         print_message(
             message(
-                "only {answered} of {expected} servers have said who is connected: shops of the others seem to be away",
+                "servers that have said who is connected: only {answered} of {expected}. Shops of the others seem to "
+                "be away",
                 answered=servers["answered"],
                 expected=servers["expected"],
             )

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api, write_file, writing_results
@@ -111,7 +111,8 @@ async def retry(
         _print_left({} if context.json else item)
         return
     done = await api.post("outbox/retry", wanted)
-    context.emit(done, lambda _: print_line(message("{retried} calls are sent again", retried=done["retried"])))
+    said = count_message("{count} call is sent again", "{count} calls are sent again", done["retried"])
+    context.emit(done, lambda _: print_line(said))
     _print_left({} if context.json else done)
 
 
@@ -166,7 +167,8 @@ async def drop(
         question = message("Drop these calls? They can not be had back (outbox export keeps a copy)")
         click.confirm(localize(question), abort=True, err=True)
     done = await api.post("outbox/drop", wanted)
-    context.emit(done, lambda _: print_line(message("{dropped} calls dropped", dropped=done["dropped"])))
+    said = count_message("{count} call dropped", "{count} calls dropped", done["dropped"])
+    context.emit(done, lambda _: print_line(said))
     _print_left({} if context.json else done)
 
 
@@ -182,13 +184,16 @@ async def release(context: CommandContext, api: ApiClient, *, to_current: bool, 
     if to_current and not yes:
         _confirm_move((await api.get("status"))["relay"])
     done = await api.post("outbox/release", {"to_current": True} if to_current else {})
-    context.emit(done, lambda _: print_line(message("{released} calls are sent now", released=done["released"])))
+    said = count_message("{count} call is sent now", "{count} calls are sent now", done["released"])
+    context.emit(done, lambda _: print_line(said))
     if done.get("outdated"):
         print_message(
-            message(
-                "{outdated} calls stay held: newer ones for the same thing were delivered since; drop "
-                "them (sunmi-gateway outbox list --state waiting)",
-                outdated=done["outdated"],
+            count_message(
+                "{count} call stays held: a newer one for the same thing was delivered since; drop it (sunmi-gateway "
+                "outbox list --state waiting)",
+                "{count} calls stay held: newer ones for the same thing were delivered since; drop them (sunmi-gateway "
+                "outbox list --state waiting)",
+                done["outdated"],
             )
         )
 
@@ -197,7 +202,12 @@ def _confirm_move(relay: Any) -> None:
     """Show both accounts and ask."""
     for other in relay["other_accounts"] or ():
         print_message(
-            message("{items} calls wait for {account}", items=other["items"], account=_name_account(other["account"]))
+            count_message(
+                "{count} call waits for {account}",
+                "{count} calls wait for {account}",
+                other["items"],
+                account=_name_account(other["account"]),
+            )
         )
     print_message(message("the settings name {account}", account=_name_account(relay["account"])))
     click.confirm(localize(message("Send those calls to the account of the settings?")), abort=True, err=True)
@@ -225,7 +235,11 @@ async def export(
             click.echo(text.encode())
         return
     write_file(output, text)
-    print_message(message("{count} items written to {output}", count=len(items), output=output))
+    print_message(
+        count_message(
+            "{count} item written to {output}", "{count} items written to {output}", len(items), output=output
+        )
+    )
 
 
 @outbox.command()

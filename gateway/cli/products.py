@@ -263,7 +263,11 @@ async def export(context: CommandContext, api: ApiClient, kind: str, output: Pat
             click.echo(text.encode())
         return
     await asyncio.to_thread(write_file, output, text.removesuffix("\n"))
-    print_message(message("{count} products written to {output}", count=len(found), output=output))
+    print_message(
+        count_message(
+            "{count} product written to {output}", "{count} products written to {output}", len(found), output=output
+        )
+    )
 
 
 def _write_csv(found: list[dict[str, Any]]) -> str:

@@ -241,7 +241,7 @@ def describe_work(document: dict[str, Any]) -> str:
     )
     names = [message("{step} ({count})", step=_WORDS[name], count=count) for name, count in steps.items()]
     return message(
-        "{done} of {all} cameras are done; under way: {steps}",
+        "cameras that are done: {done} of {all}; under way: {steps}",
         done=document["counts"]["done"],
         all=len(document["cameras"]),
         steps=join(", ", names) if names else message("looking for cameras"),

@@ -147,7 +147,7 @@ async def test_a_demonstration_is_printed_step_by_step_and_exported(
     store.cloud.faults.add("refuse", path="device/ipc/getList", code=5041, times=None)
     failed = await command("shop", "demonstrate", first.sn, "--json")
     assert (failed.status, failed.json["state"]) == (1, "failed")
-    assert "3 of 8 steps are not ticked off" in failed.errors
+    assert "not ticked off: 3 of 8 steps" in failed.errors
 
 
 def test_a_run_says_what_is_under_way() -> None:
@@ -157,4 +157,4 @@ def test_a_run_says_what_is_under_way() -> None:
         for states in steps
     ]
     said = describe_work({"cameras": cameras, "counts": {"done": 0}})
-    assert said == "0 of 3 cameras are done; under way: event (1), find (2)"
+    assert said == "cameras that are done: 0 of 3; under way: event (1), find (2)"

@@ -386,7 +386,7 @@ async def test_results_are_shown_so_that_people_can_read_them(
     for shop in shops.values():
         shop.act = lambda name, request: CommandResponse(id=request.id, outcome="done", result=results[name])
     _, output, _ = await terminal.run("run", "doctor", "--all")
-    assert "1 failed, 0 warnings" in output
+    assert "failed: 1, warnings: 0" in output
     assert output.count("the disk is full; delete something") == len(shops)
     _, output, _ = await terminal.run("run", "discover", "--all")
     assert max(map(len, output.splitlines())) < 200
