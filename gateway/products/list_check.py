@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.errors import Conflict
 from gateway.products.changes import (
     Fields,
@@ -98,16 +98,18 @@ class ListDifference:
     def _describe_large(self) -> str:
         if self.deletes_many:
             return message(
-                "the list would delete {deleted} of {known} products; look at it with dry_run=true, and confirm it "
+                "the list would delete products: {deleted} of {known}; look at it with dry_run=true, and confirm it "
                 "with its digest if that is right",
                 deleted=len(self.deleted),
                 known=self.known,
             )
         first = self.large_price_changes[0]
-        return message(
+        return count_message(
+            "the list changes {count} price by more than half, that of {product_id} from {old} to {new}; look at it "
+            "with dry_run=true, and confirm it with its digest if that is right",
             "the list changes {count} prices by more than half, as that of {product_id} from {old} to {new}; look at "
             "it with dry_run=true, and confirm it with its digest if that is right",
-            count=len(self.large_price_changes),
+            len(self.large_price_changes),
             product_id=first.product_id,
             old=first.old,
             new=first.new,

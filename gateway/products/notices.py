@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from firmware_tools.list_file import ListFile
 from gateway.products.columns import ListColumn
 
@@ -35,9 +35,10 @@ class ListNotices:
                 self._counted[_describe_formulas, column.heading] = count, first
         if hidden := source.facts.hidden_rows:
             self.add(
-                message(
+                count_message(
+                    "{count} row is hidden, row {row}; it is read as the others",
                     "{count} rows are hidden, first row {row}; they are read as the others",
-                    count=len(hidden),
+                    len(hidden),
                     row=hidden[0],
                 )
             )
@@ -65,37 +66,42 @@ class ListNotices:
 
 
 def _describe_formulas(column: str, count: int, row: int) -> str:
-    return message(
+    return count_message(
+        "column {column}: {count} formula, in row {row}; the value that the spreadsheet has computed is read",
         "column {column}: {count} formulas, first in row {row}; the values that the spreadsheet has computed are read",
+        count,
         column=column,
-        count=count,
         row=row,
     )
 
 
 def _describe_line_breaks(column: str, count: int, row: int) -> str:
-    return message(
+    return count_message(
+        "column {column}: a space stands for line breaks in {count} cell, in row {row}",
         "column {column}: a space stands for line breaks in {count} cells, first in row {row}",
+        count,
         column=column,
-        count=count,
         row=row,
     )
 
 
 def _describe_restored(column: str, count: int, row: int) -> str:
-    return message(
+    return count_message(
+        "column {column}: a program had made a number of {count} bar code, in row {row}; its check digit shows that it "
+        "is whole again",
         "column {column}: a program had made numbers of {count} bar codes, first in row {row}; their check digits show "
         "that they are whole again",
+        count,
         column=column,
-        count=count,
         row=row,
     )
 
 
 def _describe_wrong_check_digits(column: str, count: int, row: int) -> str:
-    return message(
-        "column {column}: the check digit of {count} bar codes is wrong, first in row {row}; they are shown as text",
+    return count_message(
+        "column {column}: the check digit of {count} bar code is wrong, in row {row}; it is shown as text",
+        "column {column}: the check digits of {count} bar codes are wrong, first in row {row}; they are shown as text",
+        count,
         column=column,
-        count=count,
         row=row,
     )

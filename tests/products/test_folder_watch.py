@@ -155,7 +155,7 @@ async def test_a_gateway_takes_what_is_put_into_a_folder_and_nothing_twice(
 
     folder.write("list.csv", f"{HEADINGS}0001,Cola,0.32\n")
     await until(lambda: len(data("list_refused")) == 2)
-    assert "would delete 1 of 2 products" in data("list_refused")[1]["reason"]
+    assert "would delete products: 1 of 2" in data("list_refused")[1]["reason"]
 
     await shop.close()
     await shop.open()

@@ -155,7 +155,7 @@ def test_a_bad_cell_is_named_and_the_other_rows_are_taken(cell: str, field: str,
 def test_rows_count_as_a_spreadsheet_does() -> None:
     found = read('sep=;\nShop 7;;\n;;\nid;name;price\n1;"a\nb";x\n;;\n2;c;-1\n')
     assert [fault.row for fault in found.faults] == [4, 6]
-    assert "line breaks in 1 cells, first in row 4" in found.notices[1]
+    assert "line breaks in 1 cell, in row 4" in found.notices[1]
     assert found.notices[0] == "row 1 stands before the headings, and is not used"
 
 
@@ -194,7 +194,7 @@ def test_a_dash_stands_for_no_price_where_none_is_needed() -> None:
 def test_a_wrong_check_digit_is_said_and_the_product_is_taken() -> None:
     found = read("id,name,price,ean\n1,a,1,6901234567891\n2,b,1,6901234567892\n")
     assert len(found.products) == 2
-    assert "check digit of 1 bar codes is wrong, first in row 2" in found.notices[0]
+    assert "check digit of 1 bar code is wrong, in row 2" in found.notices[0]
 
 
 def test_ids_that_a_program_made_numbers_of_are_whole_again() -> None:

@@ -137,7 +137,7 @@ async def test_a_list_that_would_delete_much_is_a_conflict_until_it_is_confirmed
     one = CSV.splitlines(keepends=True)[0] + CSV.splitlines(keepends=True)[1]
     refused = await put_csv(installer, one)
     assert (refused.status, refused.body["code"]) == (409, "conflict")
-    assert "would delete 1 of 2 products" in refused.body["detail"]
+    assert "would delete products: 1 of 2" in refused.body["detail"]
     assert (await put_csv(installer, one, "?confirm=yes")).body["errors"] == [
         {"parameter": "confirm", "reason": "must be true, false, or the digest of a dry run"}
     ]
@@ -264,7 +264,7 @@ async def test_a_large_change_for_a_time_is_asked_about_once(installer: Rest) ->
     cheap = content.format("0,32", "2800-01-01T00:00Z;2800-02-01T00:00Z").encode()
     refused = await put_csv(installer, cheap)
     assert (refused.status, refused.body["code"]) == (409, "conflict")
-    assert "as that of 0001 from 3.20 to 0.32" in refused.body["detail"]
+    assert "more than half, that of 0001 from 3.20 to 0.32" in refused.body["detail"]
     assert (await put_csv(installer, cheap, f"?confirm={refused.body['digest']}")).status == 200
     assert (await put_csv(installer, cheap)).body["needs_confirmation"] is False, "it was confirmed before"
     ended = content.format("0,32", "2020-01-01T00:00Z;2020-02-01T00:00Z").encode()

@@ -60,7 +60,7 @@ def test_numbers_are_exact_and_codes_whole() -> None:
     ]
     assert found.products[0].emptied == {"promote_price"}
     assert (found.format.encoding, found.format.sheet, found.decimal) == ("Excel", "Sheet", {})
-    assert "made numbers of 1 bar codes, first in row 3" in found.notices[0]
+    assert "made a number of 1 bar code, in row 3" in found.notices[0]
 
 
 def test_a_number_format_says_what_people_see() -> None:
@@ -106,7 +106,7 @@ def test_a_formula_counts_by_the_value_that_was_computed_and_that_is_said() -> N
     )
     found = read(data)
     assert found.products[0].price == Decimal(2)
-    assert "column 售价: 1 formulas, first in row 2" in found.notices[0]
+    assert "column 售价: 1 formula, in row 2" in found.notices[0]
 
 
 def test_hidden_rows_are_read_and_said_and_merged_cells_are_faults() -> None:
@@ -122,7 +122,7 @@ def test_hidden_rows_are_read_and_said_and_merged_cells_are_faults() -> None:
     assert [one.id for one in found.products] == ["1", "2", "4"]
     assert [(fault.row, fault.column) for fault in found.faults] == [(4, "售价")]
     assert "is merged with the cell of row 3" in found.faults[0].reason
-    assert "1 rows are hidden, first row 2" in found.notices[0]
+    assert "1 row is hidden, row 2" in found.notices[0]
     assert found.rows == (2, 3, 6)
 
 
