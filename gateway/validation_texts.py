@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from firmware_tools.language import Message, describe_error, message
+from firmware_tools.language import Message, count_message, describe_error, message
 
 _Context = Mapping[str, Any]
 
@@ -12,7 +12,9 @@ _TEXTS: Final[Mapping[str, Callable[[_Context], Message]]] = {
     "missing": lambda _: message("is required"),
     "string_type": lambda _: message("must be a valid string"),
     "string_unicode": lambda _: message("must be a valid string"),
-    "string_too_short": lambda limits: _count_characters(limits["min_length"]),
+    "string_too_short": lambda limits: count_message(
+        "must have at least {count} character", "must have at least {count} characters", limits["min_length"]
+    ),
     "string_too_long": lambda limits: message("must have at most {limit} characters", limit=limits["max_length"]),
     "string_pattern_mismatch": lambda limits: message("must match the pattern {pattern}", pattern=limits["pattern"]),
     "int_type": lambda _: message("must be a valid integer"),
@@ -28,7 +30,9 @@ _TEXTS: Final[Mapping[str, Callable[[_Context], Message]]] = {
     "dict_type": lambda _: message("must be a valid dictionary"),
     "model_type": lambda _: message("must be a valid dictionary"),
     "model_attributes_type": lambda _: message("must be a valid dictionary"),
-    "too_short": lambda limits: message("must have at least {limit} elements", limit=limits["min_length"]),
+    "too_short": lambda limits: count_message(
+        "must have at least {count} element", "must have at least {count} elements", limits["min_length"]
+    ),
     "too_long": lambda limits: message("must have at most {limit} elements", limit=limits["max_length"]),
     "less_than": lambda limits: message("must be less than {limit}", limit=limits["lt"]),
     "less_than_equal": lambda limits: message("must be less than or equal to {limit}", limit=limits["le"]),
@@ -49,12 +53,6 @@ def describe_validation_error(error: Mapping[str, Any]) -> str:
         return describe_error(error["ctx"]["error"])
     make = _TEXTS.get(error["type"])
     return str(error["msg"]) if make is None else make(error.get("ctx") or {})
-
-
-def _count_characters(limit: int) -> Message:
-    if limit == 1:
-        return message("must have at least {limit} character", limit=limit)
-    return message("must have at least {limit} characters", limit=limit)
 
 
 def _list_choices(expected: str) -> str:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.cameras.activation_probe import AccessPoint
 
 
@@ -32,8 +32,10 @@ def describe_networks(access_points: Sequence[AccessPoint]) -> str:
     hidden = [one for one in access_points if is_hidden(one)]
     names = ", ".join(dict.fromkeys(repr(one.ssid) for one in access_points if one not in hidden))
     if hidden:
-        unnamed = message(
-            "{count} that hide their names (if yours is one of them, say that it is hidden)", count=len(hidden)
+        unnamed = count_message(
+            "{count} that hides its name (if it is yours, say that it is hidden)",
+            "{count} that hide their names (if yours is one of them, say that it is hidden)",
+            len(hidden),
         )
         return message("{names} and {unnamed}", names=names, unnamed=unnamed) if names else unnamed
     return names or message("no network at all")

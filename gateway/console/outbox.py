@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from aiohttp import web
 
-from firmware_tools.language import Message, describe_error, message, shorten
+from firmware_tools.language import Message, count_message, describe_error, message, shorten
 from gateway.api.outbox import find_visible_token
 from gateway.api.readings import try_read
 from gateway.console.page import ConsolePage, PageContext
@@ -210,7 +210,11 @@ async def release(context: PageContext) -> web.StreamResponse:
     outbox = context.gateway.outbox
     if (await context.read_form()).is_ticked("to_current"):
         moved = await outbox.move_to_current()
-        notice = message("{count} calls go to the account of the settings.", count=moved.released)
+        notice = count_message(
+            "{count} call goes to the account of the settings.",
+            "{count} calls go to the account of the settings.",
+            moved.released,
+        )
         return context.redirect(_LIST, notice=notice)
     await outbox.release_hold()
     return context.redirect(_LIST, notice=message("What was held back is sent now."))

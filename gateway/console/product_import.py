@@ -158,7 +158,7 @@ async def take_list(context: PageContext) -> web.StreamResponse:
     name_object(context.request, f"{report.products} products")
     difference = report.difference
     notice = message(
-        "The list was taken: {created} new products, {updated} changed, {deleted} deleted. The changes are on their "
+        "The list was taken. Products: {created} new, {updated} changed, {deleted} deleted. The changes are on their "
         "way to the cloud.",
         created=len(difference.created),
         updated=len(difference.updated),

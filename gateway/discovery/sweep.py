@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import count_message, describe_error
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.device_binding import bind_to_interface
@@ -95,7 +95,12 @@ class Sweep:
                 examination.cancel()
             await asyncio.gather(*examinations, return_exceptions=True)
         return [
-            message("{count} addresses could not be tried: {reason}", count=count, reason=reason)
+            count_message(
+                "{count} address could not be tried: {reason}",
+                "{count} addresses could not be tried: {reason}",
+                count,
+                reason=reason,
+            )
             for reason, count in self._failures.items()
         ]
 

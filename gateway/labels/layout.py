@@ -113,9 +113,7 @@ def _find_size_errors(one: PlacedBox) -> Iterator[FitError]:
     needed = _compute_needed_size(one.box)
     for key, has, needs in (("width", one.width, needed[0]), ("height", one.height, needed[1])):
         if has < needs:
-            reason = message(
-                "is too small: {needed} pixels are needed, and there are {pixels}", needed=needs, pixels=has
-            )
+            reason = message("is too small: {needed} pixels are needed, and it has {pixels}", needed=needs, pixels=has)
             yield FitError(one.name, key, reason)
 
 

@@ -383,7 +383,7 @@ def _explain(results: Sequence[ShopResult], present: int) -> str:
     """Return why a roll-out stops."""
     failed = sorted((one for one in results if one.outcome in FAILURES), key=lambda one: natural_key(one.shop))
     return message(
-        "{failed} of {count} shops failed, {shop} among them: {outcome}: {reason}",
+        "shops that failed: {failed} of {count}, {shop} among them: {outcome}: {reason}",
         failed=len(failed),
         count=present,
         shop=failed[0].shop,

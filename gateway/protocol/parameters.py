@@ -185,6 +185,8 @@ class Parameter:
             return value
         low = self.min_length if self.min_length is not None else int(self.required)
         high = self.max_length
+        if value == "" and low == 1 and high is None:
+            raise InvalidValue(message("must not be empty"))
         if len(value) < low or (high is not None and len(value) > high):
             described = describe_range(low, high)
             if self.allow_empty:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message
 from gateway.cameras.cameras import Cameras
 from gateway.errors import Conflict, GatewayError
 from gateway.shop.plan import PlannedCamera, SitePlan
@@ -28,10 +28,12 @@ def require_unfinished(plan: SitePlan, former: Sequence[CameraProgress]) -> None
     ]
     if dropped:
         raise Conflict(
-            message(
-                "another plan has {count} cameras that are not done and not in this one, as {first}: delete it "
+            count_message(
+                "another plan has {count} camera that is not done and not in this one, {first}: delete that plan first "
+                "if it is no longer needed (`sunmi-gateway shop forget`)",
+                "another plan has {count} cameras that are not done and not in this one, as {first}: delete that plan "
                 "first if it is no longer needed (`sunmi-gateway shop forget`)",
-                count=len(dropped),
+                len(dropped),
                 first=dropped[0],
             )
         )

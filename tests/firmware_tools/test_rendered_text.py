@@ -21,7 +21,7 @@ assert gateway.__file__  # its catalogues are added
         ("labels.font: must be less than or equal to 9", "labels.font：不能大于 9"),
         ("No space left on device", translate(message("No space left on device"), Language.CHINESE)),
         (
-            "2 of 9 shops failed, kiel-1 among them: refused: must be less than or equal to 9",
+            "shops that failed: 2 of 9, kiel-1 among them: refused: must be less than or equal to 9",
             "9 家门店中有 2 家失败，其中包括 kiel-1：被拒绝：不能大于 9",
         ),
     ],

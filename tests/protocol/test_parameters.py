@@ -172,7 +172,7 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (DAY, "20200101", "must be a date"),
         (DAY, "2020-W01-1", "must be a date"),
         (DAY, "2020-01-01T00:00", "must be a date"),
-        (DAY, "", "must have at least 1 characters"),
+        (DAY, "", "must not be empty"),
         (NAMES, [], "must not be empty"),
         (NAMES, "[", "must be valid JSON text"),
         (NAMES, "[" * 100_000, "must be valid JSON text"),

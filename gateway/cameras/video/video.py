@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.cameras.activation_probe import require_managed
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
@@ -178,10 +178,12 @@ class CameraVideo:
             idle = next((stream for stream in self._live.values() if not stream.viewers), None)
             if idle is None:
                 raise Overloaded(
-                    message(
-                        "{streams} pictures are open, and the setting video.max_streams allows {max_streams}: "
-                        "close one, or raise the setting",
-                        streams=self.streams,
+                    count_message(
+                        "{count} picture is open, and the setting video.max_streams allows {max_streams}: close it, "
+                        "or raise the setting",
+                        "{count} pictures are open, and the setting video.max_streams allows {max_streams}: close one, "
+                        "or raise the setting",
+                        self.streams,
                         max_streams=self._max_streams,
                     ),
                     retry_after_s=_RETRY_AFTER_S,

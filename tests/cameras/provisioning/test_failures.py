@@ -342,9 +342,7 @@ async def test_a_hidden_network(lab: Lab) -> None:
     camera = await lab.camera(wifi_networks=points)
     await lab.scan()
     job = await lab.fails(WIFI, "networks", "network_not_seen")
-    assert job.detail.endswith(
-        "it sees 'Neighbour' and 1 that hide their names (if yours is one of them, say that it is hidden)"
-    )
+    assert job.detail.endswith("it sees 'Neighbour' and 1 that hides its name (if it is yours, say that it is hidden)")
     job = await lab.provisioning.start(SN, replace(WIFI, hidden=True))
     await lab.until(lambda job: camera.state.config.ssid == SSID)
     await lab.provisioning.cancel(SN)

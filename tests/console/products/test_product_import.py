@@ -60,7 +60,7 @@ async def test_a_list_is_shown_and_then_taken(console: Console) -> None:
     _, chinese = await console.get(PREVIEW, headers=CHINESE)
     assert "1 行有误，其余行可以采用。" in chinese
     _, html = await send(console, "take", **find_hidden(html))
-    assert "The list was taken: 2 new products, 0 changed, 0 deleted." in html
+    assert "The list was taken. Products: 2 new, 0 changed, 0 deleted." in html
     assert not (console.gateway.directory.path / UPLOADED_LIST_FILE).exists()
     await settle(console.gateway)
     product = await console.gateway.products.table.get("I-2")
@@ -108,7 +108,7 @@ async def test_what_changed_since_the_preview_is_shown_again(console: Console) -
     assert "the list or the products are not the same any more as in the preview" in html
     assert 'class="price">4.00</td>' in html
     _, html = await send(console, "take", **find_hidden(html))
-    assert "0 new products, 1 changed" in html
+    assert "Products: 0 new, 1 changed" in html
 
 
 async def test_a_list_that_was_replaced_cannot_be_taken(console: Console) -> None:
