@@ -136,7 +136,7 @@ async def walk_through(console: Console, browser: Browser, store: SimulatedStore
     await page.locator(".kinds").get_by_role("link", name="failed").click()
     await expect(page.locator(".plan-cameras > li")).to_have_count(1)
     await page.get_by_role("link", name="Store gateway").click()
-    await page.get_by_role("link", name="2 of 3 cameras are done").click()
+    await page.get_by_role("link", name="Cameras that are done: 2 of 3").click()
 
     # The corrected list, and only the failed one goes on. The password is known.
     await page.get_by_role("button", name="Correct the list").click()

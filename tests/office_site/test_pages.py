@@ -117,7 +117,7 @@ async def test_servers_that_do_not_answer_are_not_said_to_answer(
     monkeypatch.setattr(shops, "servers_expected", 3)
     monkeypatch.setattr(shops, "servers", 2)
     _, html = await visitor.get("overview")
-    assert "Only 2 of 3 servers have answered" in html
+    assert "Servers that have answered: only 2 of 3" in html
     assert html.count("data-age=") == 1
     monkeypatch.setattr("gateway.office_site.chain_view.OLD_AFTER_S", -1.0)
     _, html = await visitor.get("overview")
