@@ -106,12 +106,10 @@ async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool
     if document["state"] != "done":
         counts = document["counts"]
         fail(
-            count_message(
-                "{count} of {all} cameras is not done: what to do is above; then `sunmi-gateway shop run {plan} "
+            message(
+                "cameras that are not done: {count} of {all}. What to do is above; then `sunmi-gateway shop run {plan} "
                 "--only failed`",
-                "{count} of {all} cameras are not done: what to do is above; then `sunmi-gateway shop run {plan} "
-                "--only failed`",
-                sum(counts.values()) - counts["done"],
+                count=sum(counts.values()) - counts["done"],
                 all=sum(counts.values()),
                 plan=plan,
             )

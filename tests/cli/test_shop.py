@@ -84,7 +84,7 @@ async def test_a_camera_that_is_not_done_fails_the_command(
     (advice,) = [one["advice"] for one in done.json["cameras"][0]["steps"] if one["state"] == "failed"]
     assert f"→ {advice}" in done.errors, "what to do stands below the reason"
     assert "--only failed" in done.errors
-    assert "1 of 2 cameras is not done" in done.errors
+    assert "cameras that are not done: 1 of 2" in done.errors
     assert "looking for the cameras on the network" in done.errors
     store.cameras[0].faults.clear()
     again = await command("shop", "run", str(plan), "--only", "failed")
