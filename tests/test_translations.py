@@ -15,6 +15,8 @@ from tests.each import for_each
 from tests.test_layers import modules
 
 ROOT = Path(__file__).parent.parent
+TEMPLATES: Final = {"message": 1, "count_message": 2}
+"""How many templates a function takes."""
 FOREIGN: Final = "click"
 """The catalogue of a library's texts."""
 FIELD: Final = r"(?:\{(?!max|limit)\w+(?::[^{}]*)?\}|%\((?!max|limit)\w+\)s)"
@@ -59,16 +61,22 @@ def test_messages_are_literals_with_a_value_for_each_field(file: Path) -> None:
     if "message(" not in text:
         return
     for node in ast.walk(ast.parse(text)):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "message"):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TEMPLATES):
             continue
         where = f"{file}:{node.lineno}"
-        assert len(node.args) == 1, where
-        template = node.args[0]
-        assert isinstance(template, ast.Constant), f"{where}: the template is not a literal"
-        assert isinstance(template.value, str), where
-        fields = {name for _, name, _, _ in string.Formatter().parse(template.value) if name is not None}
-        assert fields == {keyword.arg for keyword in node.keywords}, where
-        assert all(name.isidentifier() for name in fields), where
+        count = TEMPLATES[node.func.id]
+        given = {keyword.arg for keyword in node.keywords}
+        if count == 2:
+            assert len(node.args) + ("count" in given) == 3, where
+            given.add("count")
+        else:
+            assert len(node.args) == 1, where
+        for template in node.args[:count]:
+            assert isinstance(template, ast.Constant), f"{where}: the template is not a literal"
+            assert isinstance(template.value, str), where
+            fields = {name for _, name, _, _ in string.Formatter().parse(template.value) if name is not None}
+            assert fields == given, where
+            assert all(name.isidentifier() for name in fields), where
 
 
 def list_texts() -> Iterator[tuple[str, str]]:
