@@ -26,6 +26,7 @@ LONG_FILES: Final = (
     "tests/contract/test_generated_clients.py",
     "tests/fleet/test_chain_kill.py",
     "tests/fleet/test_kill.py",
+    "tests/office/test_two_offices.py",
     "tests/office/test_office_commands.py",
     "tests/netns/test_discovery.py",
     "tests/office/test_rollouts.py",
