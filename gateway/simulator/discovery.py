@@ -100,11 +100,14 @@ class DiscoveryResponder:
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             if hasattr(listener, "recvmsg"):
                 listener.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
             listener.bind((host, port))
+            # Set before, the system may choose a port that another simulator has, whose cameras would respond, too.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         except OSError:
             listener.close()
             raise

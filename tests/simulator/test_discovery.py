@@ -3,11 +3,16 @@
 import asyncio
 import base64
 import json
+import os
 import socket
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from gateway.protocol.discovery_frames import Announcement
 from gateway.simulator.camera import SimulatedCamera
@@ -147,3 +152,26 @@ async def test_fifty_cameras_respond_within_two_seconds(make_camera: Make) -> No
     async with running_responder(cameras) as responder:
         responses = await discover(responder, BROADCAST, 50)
     assert {payload["deviceid"] for payload, _ in responses} == {camera.sn for camera in cameras}
+
+
+START_FOUR = """
+import asyncio
+from gateway.simulator.discovery import DiscoveryResponder
+
+async def start() -> None:
+    made = [DiscoveryResponder([], port=0, bind_address="127.255.255.255") for _ in range(4)]
+    for one in made:
+        await one.start()
+    print(sorted(one.port for one in made))
+
+asyncio.run(start())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a network namespace needs root")
+def test_no_two_simulators_choose_the_same_port() -> None:
+    """In a network that has four ports."""
+    ports = 'ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range="40000 40003" && exec "$0" -c "$1"'
+    command = ["unshare", "--net", "sh", "-c", ports, sys.executable, START_FOUR]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[40000, 40001, 40002, 40003]\n", "")
