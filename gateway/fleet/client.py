@@ -90,10 +90,13 @@ class _TlsTransport(TcpTransport):
         return line
 
     async def wait_closed(self) -> None:
-        """Wait for the end of TLS. That of a line without is told to nobody once `start_tls` has begun."""
+        """Wait for the end of TLS. That of a line without is told to nobody once `start_tls` has begun.
+
+        Whoever waits may be cancelled, as when a client is closed that connects anew: the next one still waits.
+        """
         writer = self._io_writer
         if writer is not None and writer is not self._bare_io_writer:
-            await writer.wait_closed()
+            await asyncio.shield(writer.wait_closed())
 
     @property
     def is_lost(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.fleet.client import FleetClient
 from gateway.fleet.credentials import load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import SHOPS, bucket_stream
@@ -121,3 +122,17 @@ async def test_a_frozen_server_is_not_waited_for_until_it_ends_tls(
         node.freeze()
         stack.callback(node.thaw)
         await until(lambda: connected.client.stats["reconnects"] > 0)
+
+
+async def test_who_is_cancelled_while_a_line_ends_spoils_it_for_nobody(office: HeadOffice) -> None:
+    """As when a client is closed that connects anew: then the library waits once more."""
+    client = await connect_client(office.servers, load_credentials(office.chain.office_files))
+    assert isinstance(client, FleetClient)
+    line = client._line
+    first = asyncio.create_task(line.wait_closed())
+    await asyncio.sleep(0)
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    await client.close()
+    await line.wait_closed()
