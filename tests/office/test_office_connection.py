@@ -135,4 +135,5 @@ async def test_who_is_cancelled_while_a_line_ends_spoils_it_for_nobody(office: H
     with contextlib.suppress(asyncio.CancelledError):
         await first
     await client.close()
-    await line.wait_closed()
+    with contextlib.suppress(OSError):  # the server may have sent something meanwhile
+        await line.wait_closed()
