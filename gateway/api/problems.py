@@ -29,6 +29,7 @@ from gateway.errors import (
     UnsupportedMediaType,
 )
 from gateway.protocol import json_text
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.logs.request import REQUEST_ID
 
 PROBLEMS_PAGE: Final = "/docs/problems"
@@ -73,10 +74,12 @@ GATEWAY_FAILURES: Final = FailureMapping(
 """How a gateway tells failures."""
 
 
-def recognise_disk_failure(failure: Exception) -> Exception:
-    """Return a failure as it is; as a `StateError` if it is what the system says of a disk that is full or fails."""
+def log_state_failure(failure: Exception, failures: FailureLog) -> Exception:
+    """Log a failure if it is a `StateError`, and return it; as one if the system says it of a full or failing disk."""
     if isinstance(failure, OSError) and failure.errno in _DISK_FAILURES:
-        return StateError(message("nothing can be written to the disk: {reason}", reason=describe_error(failure)))
+        failure = StateError(message("nothing can be written to the disk: {reason}", reason=describe_error(failure)))
+    if isinstance(failure, StateError):
+        failures.failed(failure, failure)
     return failure
 
 

@@ -14,13 +14,13 @@ from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
 from gateway.api.changes import record_change
 from gateway.api.entity_tag import add_entity_tag
-from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_response, recognise_disk_failure
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, log_state_failure, problem_response
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
 from gateway.audit.change import Via
-from gateway.errors import Problem, StateError
+from gateway.errors import Problem
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.changes_under_way import ChangesUnderWay
@@ -168,9 +168,7 @@ class DeclaredRoute(Generic[C]):
                 failures.recovered()
                 return response
             except Exception as exc:
-                failure = recognise_disk_failure(exc)
-                if isinstance(failure, StateError):
-                    failures.failed(failure, failure)
+                failure = log_state_failure(exc, failures)
                 return problem_response(request, failure, mapping)
             finally:
                 under_way.count -= 1

@@ -23,12 +23,12 @@ from gateway.access.scopes import require_scope
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged
 from gateway.api.form_upload import FormUpload
-from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, problem_headers, recognise_disk_failure
+from gateway.api.problems import GATEWAY_FAILURES, FailureMapping, log_state_failure, problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
 from gateway.console.static_files import StaticFiles, load_static_files
-from gateway.errors import Forbidden, NotFound, Problem, StateError
+from gateway.errors import Forbidden, NotFound, Problem
 from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
@@ -237,9 +237,7 @@ class SitePage(Generic[C]):
                 failures.recovered()
                 return response
             except Exception as exc:
-                failure = recognise_disk_failure(exc)
-                if isinstance(failure, StateError):
-                    failures.failed(failure, failure)
+                failure = log_state_failure(exc, failures)
                 problem = site.failures.find(failure)
                 if problem is None:
                     _log.exception("%s %s failed", request.method, request.path)
