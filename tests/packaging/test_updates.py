@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.gnupg_home import make_gnupg_home
 from tests.packaging.conftest import BROKEN, NEWER, REPOSITORY_URL
 from tests.packaging.machine import Machine, wait
 from tests.packaging.test_boot import ready, show, token, tokens
@@ -163,13 +163,10 @@ def spoil_signed_text(tree: Path) -> None:
 
 def sign_otherwise(tree: Path) -> None:
     """Sign it with another key."""
-    home = Path(tempfile.mkdtemp())  # the path of the agent's socket has to be short
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-    subprocess.run([*gpg, "--quick-gen-key", "packages of the chain", "ed25519", "sign", "never"], check=True)
     release = tree / "dists/stable/Release"
-    subprocess.run([*gpg, "--yes", "--clearsign", "-o", str(release.with_name("InRelease")), str(release)], check=True)
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
-    shutil.rmtree(home)
+    with make_gnupg_home() as gpg:
+        sign = [*gpg, "--yes", "--clearsign", "-o", str(release.with_name("InRelease")), str(release)]
+        subprocess.run(sign, check=True)
 
 
 def spoil_package(tree: Path) -> None:

@@ -3,13 +3,13 @@
 import base64
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import SettingsError, StateError
 from gateway.updates.boot_source import LOG_FILE, take_boot_source
+from tests.gnupg_home import make_gnupg_home
 
 BODY = base64.b64encode(b"\x98\x33" + bytes(range(100))).decode()
 BEGIN, END = (f" -----{word} PGP PUBLIC KEY BLOCK-----\n" for word in ("BEGIN", "END"))
@@ -44,14 +44,8 @@ def test_it_is_taken_once_for_all_to_read(boot: Path, source: Path, name: str, e
 
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
 def test_a_key_of_gnupg_is_one(boot: Path, source: Path) -> None:
-    home = Path(tempfile.mkdtemp())  # the path of the agent's socket has to be short
-    try:
-        gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-        subprocess.run([*gpg, "--quick-gen-key", "packages of the chain", "ed25519", "sign", "never"], check=True)
+    with make_gnupg_home() as gpg:
         exported = subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True, text=True).stdout
-    finally:
-        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
-        shutil.rmtree(home)
     lines = "".join(f" {line or '.'}\n" for line in exported.splitlines())  # as packaging/repository.sh does it
     (boot / "sunmi-gateway.sources").write_text(TEXT.replace(KEY, lines))
     assert take_boot_source([boot], source) is not None
