@@ -74,6 +74,9 @@ class Rollout(BaseModel):
     earlier: dict[str, dict[str, Any]] = Field(
         default={}, description="What the documents of the chain or of groups are to go back to, by key and part."
     )
+    revisions: dict[str, int] = Field(
+        default={}, description="The revisions that these documents had when the shops were told by them, by key."
+    )
     holder: str = Field(default="", description="Which process advances it; empty if none does.")
     beat: int = Field(default=0, ge=0, description="Counts the signs of life of that process.")
 
@@ -89,7 +92,7 @@ class Rollout(BaseModel):
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON for people and other systems."""
-        document = self.model_dump(mode="json", exclude={"earlier", "beat", "is_told", "tolerated"})
+        document = self.model_dump(mode="json", exclude={"earlier", "revisions", "beat", "is_told", "tolerated"})
         return {**document, "failed": self.failed}
 
 
@@ -103,6 +106,9 @@ class ReachedShop(BaseModel):
     )
     troubles: tuple[str, ...] = Field(default=(), description="What did not work before, as `KIND.NAME`.")
     away: bool = Field(default=False, description="Whether it was away when it was told.")
+    revision: int = Field(
+        default=0, ge=0, description="The revision of its own document by which it was told; 0 until it is."
+    )
 
 
 class RolloutBatch(BaseModel):

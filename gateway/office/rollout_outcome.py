@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from firmware_tools.language import message
 from gateway.fleet.part_names import DOCUMENT
-from gateway.office.rollout_documents import ReachedShop, Rollout, ShopOutcome, ShopResult
+from gateway.office.natural_order import natural_key
+from gateway.office.outcome_texts import SHOP_OUTCOMES
+from gateway.office.rollout_documents import FAILURES, ReachedShop, Rollout, ShopOutcome, ShopResult
 from gateway.office.shop_facts import CHECK, SERVICE, ShopFacts, Trouble
 
 
@@ -66,6 +68,19 @@ def _judge_delay(
 def count_outcomes(results: Iterable[ShopResult]) -> dict[ShopOutcome, int]:
     """Return how many shops have which outcome."""
     return dict(Counter(one.outcome for one in results))
+
+
+def explain_failures(results: Iterable[ShopResult], present: int) -> str:
+    """Return why a roll-out stops. `present` is how many shops were not away when they were told."""
+    failed = sorted((one for one in results if one.outcome in FAILURES), key=lambda one: natural_key(one.shop))
+    return message(
+        "shops that failed: {failed} of {count}, {shop} among them: {outcome}: {reason}",
+        failed=len(failed),
+        count=present,
+        shop=failed[0].shop,
+        outcome=SHOP_OUTCOMES[failed[0].outcome],
+        reason=failed[0].reason or "-",
+    )
 
 
 def _name(trouble: Trouble) -> str:

@@ -9,16 +9,14 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from firmware_tools.language import message
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
 from gateway.office.desired import DesiredBucket, DesiredDocument, Parts
 from gateway.office.natural_order import natural_key
 from gateway.office.office import Office
-from gateway.office.outcome_texts import SHOP_OUTCOMES
 from gateway.office.rollout_documents import (
     ACTIVE,
     FAILURES,
@@ -27,7 +25,7 @@ from gateway.office.rollout_documents import (
     RolloutBatch,
     ShopResult,
 )
-from gateway.office.rollout_outcome import Told, count_outcomes, judge, list_troubles
+from gateway.office.rollout_outcome import Told, count_outcomes, explain_failures, judge, list_troubles
 from gateway.office.rollout_targets import (
     TargetShop,
     choose_wave,
@@ -190,15 +188,19 @@ class RolloutRun:
         async for number, batch in self._store.batches(self._id):
             self._batches[number] = batch
         scopes = await self._desired.read(list_scopes(rollout.target)) if has_shared_scope(rollout.target) else {}
-        shared = {key: one.revision for key, one in scopes.items() if key in rollout.earlier}
+        shared = {
+            key: _find_told(one.revision, rollout.revisions.get(key, 0))
+            for key, one in scopes.items()
+            if key in rollout.earlier
+        }
         for batch in self._batches.values():
             own = [shop_key(shop) for shop, reached in batch.shops.items() if reached.earlier]
             documents = await self._desired.read(own)
             for shop, reached in batch.shops.items():
-                key = shop_key(shop)
+                revisions = self._select(shared, shop)
                 if reached.earlier:
-                    self._noted[shop] = documents[key].revision
-                revisions = {key: documents[key].revision} if reached.earlier else self._select(shared, shop)
+                    self._noted[shop] = present = documents[shop_key(shop)].revision
+                    revisions = {shop_key(shop): _find_told(present, reached.revision)}
                 self._told[shop] = Told(batch.wave, reached, revisions)
         self._is_loaded = True
 
@@ -217,6 +219,7 @@ class RolloutRun:
             if rollout.state != "running":
                 return rollout
             await self._in_parallel(self._tell_shop(rollout, number, shop) for shop in self._batches[number].shops)
+            await self._edit_batch(number, self._note_revisions)
             rollout = await self._save(rollout)
         if is_shared and rollout.state == "running":
             rollout = await self._tell_all(rollout)
@@ -270,9 +273,17 @@ class RolloutRun:
         self._told[shop] = self._told[shop]._replace(revisions={shop_key(shop): revision})
 
     async def _correct(self, number: int, shop: str, reached: ReachedShop) -> None:
-        def edit(batch: RolloutBatch) -> RolloutBatch:
-            return batch.model_copy(update={"shops": {**batch.shops, shop: reached}})
+        await self._edit_batch(number, lambda batch: batch.model_copy(update={"shops": {**batch.shops, shop: reached}}))
 
+    def _note_revisions(self, batch: RolloutBatch) -> RolloutBatch:
+        """Note by which revisions the shops of a batch were told: the documents may be changed by others later."""
+        shops = {
+            shop: reached.model_copy(update={"revision": self._told[shop].revisions.get(shop_key(shop), 0)})
+            for shop, reached in batch.shops.items()
+        }
+        return batch.model_copy(update={"shops": shops})
+
+    async def _edit_batch(self, number: int, edit: Callable[[RolloutBatch], RolloutBatch]) -> None:
         self._batches[number] = edit(self._batches[number])
         await self._store.change_batch(self._id, number, edit)
 
@@ -303,7 +314,7 @@ class RolloutRun:
         for shop, told in self._told.items():
             if not told.reached.earlier:
                 self._told[shop] = told._replace(revisions=self._select(revisions, shop))
-        return rollout
+        return await self._save(rollout, revisions=revisions)
 
     def _select(self, revisions: Mapping[str, int], shop: str) -> dict[str, int]:
         """Return the revisions of those documents that a shop reads."""
@@ -351,7 +362,7 @@ class RolloutRun:
         failed = rollout.failed - rollout.tolerated
         present = len(results) - outcomes.get("away", 0)
         if failed > 0 and failed / max(1, present) >= rollout.stop_at:
-            changes |= {"state": "stopped", "reason": _explain(results, present)}
+            changes |= {"state": "stopped", "reason": explain_failures(results, present)}
         elif rollout.waited_s >= rollout.wait_s or not outcomes.get("pending", 0):
             if rollout.is_last_wave:
                 changes |= {"state": "done", "reason": "", "holder": ""}
@@ -379,14 +390,9 @@ class RolloutRun:
         await run_all(run(one) for one in work)
 
 
-def _explain(results: Sequence[ShopResult], present: int) -> str:
-    """Return why a roll-out stops."""
-    failed = sorted((one for one in results if one.outcome in FAILURES), key=lambda one: natural_key(one.shop))
-    return message(
-        "shops that failed: {failed} of {count}, {shop} among them: {outcome}: {reason}",
-        failed=len(failed),
-        count=present,
-        shop=failed[0].shop,
-        outcome=SHOP_OUTCOMES[failed[0].outcome],
-        reason=failed[0].reason or "-",
-    )
+def _find_told(present: int, noted: int) -> int:
+    """Return by which revision of a document shops were told: as noted, unless it is not noted yet.
+
+    Servers that were restored from a backup since have an earlier one.
+    """
+    return min(present, noted) if noted else present

@@ -240,6 +240,28 @@ async def test_one_process_advances_it_and_another_takes_over_when_that_is_silen
     assert (await chain.follow(rollout)).outcomes == {"applied": 10}
 
 
+async def test_who_takes_over_asks_shops_for_no_other_answer(chain: Chain) -> None:
+    rollout = await chain.start(105, waves=["30", "60", "100"])
+    first = RolloutRun(chain.office, chain.known, rollout.id)
+    while (await first.step()).wave == 0:
+        await asyncio.sleep(TICK_S)
+    await first.release()
+    # Somebody else changes what is wanted of the shops of that wave, which are silent from now on.
+    told = [name for name in chain.shops if await chain.read(shop_key(name)) == 105]
+    assert len(told) >= 3
+    for name in told:
+        chain.shops[name].silent = True
+        await chain.desired.change(shop_key(name), {"settings.video.max_streams": 3})
+    done = await chain.follow(rollout)
+    assert (done.state, done.outcomes) == ("done", {"applied": 10})
+    await chain.until_taken(105, *(chain.shops.keys() - told))
+    for shop in chain.shops.values():
+        shop.silent = True
+    await chain.desired.change(CHAIN_KEY, {"settings.video.max_streams": 4})
+    seen = await RolloutRun(chain.office, chain.known, rollout.id).look()
+    assert seen.rollout.outcomes == {"applied": 10}
+
+
 async def test_a_holder_that_was_frozen_cannot_bring_back_what_was_undone(chain: Chain) -> None:
     rollout = await chain.start(110, RolloutTarget(shops=("shop-1", "shop-2")), waves=["100"])
     frozen = RolloutRun(chain.office, chain.known, rollout.id)
