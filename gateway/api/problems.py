@@ -59,12 +59,15 @@ class FailureMapping:
     unforeseen: Callable[[], Problem]
     """What makes the problem that any other failure is told as."""
 
-    def find(self, failure: Exception) -> Problem | None:
-        """Return the problem that a failure is told as; None if nobody foresaw it."""
+    def find(self, failure: Exception, request: web.Request) -> Problem:
+        """Return the problem that a failed request is told as. A failure that nobody foresaw is logged."""
         if isinstance(failure, Problem):
             return failure
-        make = next((make for kind, make in self.known.items() if isinstance(failure, kind)), None)
-        return None if make is None else make(describe_error(failure))
+        for kind, make in self.known.items():
+            if isinstance(failure, kind):
+                return make(describe_error(failure))
+        _log.error("%s %s failed", request.method, request.path, exc_info=failure)
+        return self.unforeseen()
 
 
 GATEWAY_FAILURES: Final = FailureMapping(
@@ -97,16 +100,13 @@ def problem_response(
 
     The caller logs a `StateError`. Raises an HTTPException that is no failure, such as a redirect, again.
     """
-    problem = mapping.find(failure)
-    if problem is None and isinstance(failure, web.HTTPException):
+    if isinstance(failure, web.HTTPException):
         if failure.status < 400:
             raise failure
         return _make_response(
             failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
         )
-    if problem is None:
-        _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-        problem = mapping.unforeseen()
+    problem = mapping.find(failure, request)
     return _make_response(problem.status, _problem_document(problem), problem_headers(problem))
 
 

@@ -237,11 +237,7 @@ class SitePage(Generic[C]):
                 failures.recovered()
                 return response
             except Exception as exc:
-                failure = log_state_failure(exc, failures)
-                problem = site.failures.find(failure)
-                if problem is None:
-                    _log.exception("%s %s failed", request.method, request.path)
-                    problem = site.failures.unforeseen()
+                problem = site.failures.find(log_state_failure(exc, failures), request)
                 return _render_problem(site, context_type, request, problem)
             finally:
                 budget.give_back(request)

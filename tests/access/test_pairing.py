@@ -3,23 +3,16 @@ import pytest
 from gateway.access.pairing import CODE_LENGTH, VALID_S, PairingCodes
 from gateway.errors import InvalidRequest, RateLimited
 from gateway.protocol.endpoint import Scope
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def codes(clock: Clock) -> PairingCodes[Scope]:
+def codes(clock: ManualClock) -> PairingCodes[Scope]:
     return PairingCodes[Scope](clock)
 
 
@@ -36,14 +29,14 @@ def test_people_type_codes_as_they_like(codes: PairingCodes[Scope]) -> None:
     assert codes.exchange(f" {code[:4].lower()}-{code[4:]} ", "192.168.1.7").name == "phone"
 
 
-def test_a_code_expires(codes: PairingCodes[Scope], clock: Clock) -> None:
+def test_a_code_expires(codes: PairingCodes[Scope], clock: ManualClock) -> None:
     code = codes.create("phone", ["pos"]).code
-    clock.time += VALID_S
+    clock.now_s += VALID_S
     with pytest.raises(InvalidRequest):
         codes.exchange(code, "192.168.1.7")
 
 
-def test_five_tries_a_minute_from_each_address(codes: PairingCodes[Scope], clock: Clock) -> None:
+def test_five_tries_a_minute_from_each_address(codes: PairingCodes[Scope], clock: ManualClock) -> None:
     code = codes.create("phone", ["pos"]).code
     for _ in range(5):
         with pytest.raises(InvalidRequest):
@@ -52,7 +45,7 @@ def test_five_tries_a_minute_from_each_address(codes: PairingCodes[Scope], clock
         codes.exchange(code, "192.168.1.66")
     assert 0 < caught.value.retry_after_s <= 13
     assert codes.exchange(code, "192.168.1.7")  # nobody else is kept out
-    clock.time += 60
+    clock.now_s += 60
     with pytest.raises(InvalidRequest):
         codes.exchange(code, "192.168.1.66")
 

@@ -11,6 +11,7 @@ from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
+from tests.manual_clock import ManualClock
 from tests.storage.databases import refused_writes
 
 FileBytes = Callable[[], dict[str, bytes]]
@@ -18,17 +19,9 @@ START = 1_763_766_878
 DAY = 86400
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = float(START)
-
-    def __call__(self) -> float:
-        return self.time
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock(START)
 
 
 @pytest.fixture
@@ -39,7 +32,7 @@ async def supervisor() -> AsyncIterator[Supervisor]:
 
 
 @pytest.fixture
-async def tokens(database: Database, supervisor: Supervisor, clock: Clock) -> AsyncIterator[TokenTable]:
+async def tokens(database: Database, supervisor: Supervisor, clock: ManualClock) -> AsyncIterator[TokenTable]:
     table = await TokenTable.open(database, supervisor, uptime_s=time.monotonic, now=clock)
     yield table
     await table.close()
@@ -111,12 +104,12 @@ async def test_a_revoked_token_is_worthless_at_once_and_its_name_free(tokens: To
 
 
 async def test_last_use_is_stored_once_a_day_and_at_the_end(
-    tokens: TokenTable, database: Database, clock: Clock
+    tokens: TokenTable, database: Database, clock: ManualClock
 ) -> None:
     token = await tokens.create("till", "pos")
 
     async def use_at(time: float) -> int | None:
-        clock.time = time
+        clock.now_s = time
         tokens.touch("till")
         await tokens.store_uses()
         record = tokens.find(token)
@@ -134,7 +127,7 @@ async def test_last_use_is_stored_once_a_day_and_at_the_end(
 
 
 async def test_what_was_stored_before_counts(
-    tokens: TokenTable, database: Database, supervisor: Supervisor, clock: Clock
+    tokens: TokenTable, database: Database, supervisor: Supervisor, clock: ManualClock
 ) -> None:
     await tokens.create("till", "pos")
     tokens.touch("till")
@@ -148,7 +141,7 @@ async def test_what_was_stored_before_counts(
 
 
 async def test_many_uses_write_once(
-    tokens: TokenTable, database: Database, clock: Clock, file_bytes: FileBytes
+    tokens: TokenTable, database: Database, clock: ManualClock, file_bytes: FileBytes
 ) -> None:
     for name in ("till 1", "till 2"):
         await tokens.create(name, "pos")
@@ -158,7 +151,7 @@ async def test_many_uses_write_once(
     assert database.commits == commits + 1, "one transaction for all tokens"
     before = file_bytes()
     for second in range(1000):
-        clock.time = START + second
+        clock.now_s = START + second
         tokens.touch("till 1")
     await tokens.store_uses()
     assert file_bytes() == before
@@ -169,7 +162,7 @@ async def test_many_uses_write_once(
 async def test_a_use_that_cannot_be_stored_is_reported_and_stored_later(
     database: Database,
     supervisor: Supervisor,
-    clock: Clock,
+    clock: ManualClock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -243,7 +236,9 @@ class Uptime:
         return self.seconds
 
 
-async def test_a_session_lasts_as_long_as_it_is_used(database: Database, supervisor: Supervisor, clock: Clock) -> None:
+async def test_a_session_lasts_as_long_as_it_is_used(
+    database: Database, supervisor: Supervisor, clock: ManualClock
+) -> None:
     uptime = Uptime()
     tokens = await TokenTable.open(database, supervisor, uptime_s=uptime, now=clock)
     secret = await tokens.create_session("phone", "pos")
@@ -270,10 +265,10 @@ async def test_a_session_is_no_token_and_a_token_no_session(tokens: TokenTable) 
     assert {record.name: record.is_session for record in tokens.all()} == {"till 1": False, "till 1 2": True}
 
 
-async def test_the_session_that_was_used_longest_ago_makes_room(tokens: TokenTable, clock: Clock) -> None:
+async def test_the_session_that_was_used_longest_ago_makes_room(tokens: TokenTable, clock: ManualClock) -> None:
     secrets = []
     for _ in range(token_table.MAX_SESSIONS + 1):
-        clock.time += 1
+        clock.now_s += 1
         secrets.append(await tokens.create_session("phone", "pos"))
     assert tokens.find_session(secrets[0]) is None
     assert len(tokens.all()) == token_table.MAX_SESSIONS
@@ -289,11 +284,11 @@ async def test_sessions_of_one_name_that_begin_together_get_different_names(toke
 async def test_a_session_that_is_ended_while_old_ones_are_removed_is_no_failure(
     database: Database, supervisor: Supervisor
 ) -> None:
-    uptime = Clock()
+    uptime = ManualClock()
     tokens = await TokenTable.open(database, supervisor, uptime_s=uptime)
     for _ in range(4):
         await tokens.create_session("phone", "pos")
-    uptime.time += token_table.SESSION_S + 1
+    uptime.now_s += token_table.SESSION_S + 1
     await asyncio.gather(tokens.store_uses(), tokens.revoke("phone 4"))
     assert tokens.all() == []
     await tokens.close()

@@ -13,7 +13,7 @@ from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.errors import InvalidRequest
 from gateway.runtime.systemd import PAIRING_CODE_FILE
-from tests.monotonic_clock import MonotonicClock
+from tests.manual_clock import ManualClock
 from tests.waiting import until
 
 
@@ -61,7 +61,7 @@ async def test_the_code_on_the_screen_signs_in_and_then_leaves_it(gateway: Gatew
 async def test_a_code_that_was_on_the_boot_partition_is_good_once_and_only_for_minutes(
     gateway: Gateway, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = MonotonicClock()
+    clock = ManualClock()
     gateway.pairing = PairingCodes(clock)
     file = tmp_path / PAIRING_CODE_FILE
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
@@ -77,7 +77,7 @@ async def test_a_code_that_was_on_the_boot_partition_is_good_once_and_only_for_m
 
 
 async def test_it_is_renewed_before_it_expires(gateway: Gateway, screen: Screen) -> None:
-    clock = MonotonicClock()
+    clock = ManualClock()
     gateway.pairing = PairingCodes(clock)
     first = FirstSignIn(gateway, run_directory=screen.run)
     await first.update()

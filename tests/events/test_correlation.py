@@ -6,23 +6,16 @@ import pytest
 
 from gateway.events.correlation import MAX_INTERVAL_S, MAX_RECENT, EventCorrelation
 from gateway.protocol.vendor_report import VendorReport, parse_report
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def correlation(clock: Clock) -> EventCorrelation:
+def correlation(clock: ManualClock) -> EventCorrelation:
     return EventCorrelation(clock)
 
 
@@ -61,9 +54,9 @@ def test_traits_have_to_agree_as_far_as_both_know_them(
     assert (correlation.take_related("cloud", "SN1", face(**other)) == "e-1") is related
 
 
-def test_what_is_too_old_or_too_far_back_is_not_related(correlation: EventCorrelation, clock: Clock) -> None:
+def test_what_is_too_old_or_too_far_back_is_not_related(correlation: EventCorrelation, clock: ManualClock) -> None:
     correlation.remember("e-1", "camera", "SN1", face())
-    clock.seconds += MAX_INTERVAL_S + 1
+    clock.now_s += MAX_INTERVAL_S + 1
     assert correlation.take_related("cloud", "SN1", face()) is None
     correlation.remember("e-2", "camera", "SN2", face())
     for _ in range(MAX_RECENT):

@@ -8,20 +8,20 @@ from gateway.outbox.events import QueueBlocked
 from gateway.outbox.model import Batch, BatchEntry
 from gateway.outbox.retry import MAX_DELAY_S, UNLIMITED, RetryTracker
 from gateway.protocol.catalogue import CATALOGUE
-from tests.monotonic_clock import MonotonicClock
+from tests.manual_clock import ManualClock
 
 NOON = 1_593_000_000.9
 """2020-06-24T12:00:00Z, and most of a second."""
 
 
 @pytest.fixture
-def clock() -> MonotonicClock:
+def clock() -> ManualClock:
     """Give the clock of a machine that has just started."""
-    return MonotonicClock(0.0)
+    return ManualClock(0.0)
 
 
 @pytest.fixture
-def tracker(clock: MonotonicClock) -> RetryTracker:
+def tracker(clock: ManualClock) -> RetryTracker:
     return RetryTracker(clock)
 
 
@@ -49,7 +49,7 @@ def test_an_item_that_never_failed_goes_at_once_in_a_batch_of_any_size(tracker: 
     assert not tracker.is_poison(batch_of([1]))
 
 
-def test_an_item_waits_for_the_delay_after_a_failure(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_an_item_waits_for_the_delay_after_a_failure(tracker: RetryTracker, clock: ManualClock) -> None:
     fail(tracker, batch_of([1]), delay_s=2.0)
     assert tracker.limit(1) == 0
     clock.now_s += 1.9
@@ -58,14 +58,14 @@ def test_an_item_waits_for_the_delay_after_a_failure(tracker: RetryTracker, cloc
     assert tracker.limit(1) == UNLIMITED
 
 
-def test_an_item_goes_again_at_the_very_end_of_its_delay(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_an_item_goes_again_at_the_very_end_of_its_delay(tracker: RetryTracker, clock: ManualClock) -> None:
     fail(tracker, batch_of([1]), delay_s=2.0)
     clock.now_s += 2.0
     assert tracker.limit(1) == UNLIMITED
     assert tracker.next_retry_in_s() is None
 
 
-def test_the_next_retry_is_that_of_the_item_that_waits_least(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_the_next_retry_is_that_of_the_item_that_waits_least(tracker: RetryTracker, clock: ManualClock) -> None:
     fail(tracker, batch_of([1]), delay_s=5.0)
     fail(tracker, batch_of([2]), delay_s=3.0)
     clock.now_s += 1.0
@@ -82,7 +82,7 @@ def test_a_batch_that_fails_is_halved_until_each_item_goes_alone(
     assert {tracker.limit(number) for number in range(entries)} == {next_size}
 
 
-def test_a_batch_that_is_postponed_goes_again_as_a_whole(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_a_batch_that_is_postponed_goes_again_as_a_whole(tracker: RetryTracker, clock: ManualClock) -> None:
     tracker.postpone(batch_of([1], [2], [3]), delay_s=2.0, now=NOON)
     assert [tracker.limit(number) for number in (1, 2, 3)] == [0] * 3
     clock.now_s += 2.0
@@ -108,7 +108,7 @@ def test_merged_items_that_fail_together_are_one_entry(tracker: RetryTracker) ->
     assert [tracker.limit(number) for number in (1, 2, 3)] == [UNLIMITED] * 3
 
 
-def test_a_poison_item_goes_alone(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_a_poison_item_goes_alone(tracker: RetryTracker, clock: ManualClock) -> None:
     fail_often(tracker, batch_of([1]), 2)
     clock.now_s += MAX_DELAY_S
     assert tracker.limit(1) == 1
@@ -148,7 +148,7 @@ def test_failures_of_a_batch_are_those_of_its_first_item(tracker: RetryTracker) 
 
 
 def test_a_poison_item_waits_twice_as_long_after_each_failure_up_to_the_longest_delay(
-    tracker: RetryTracker, clock: MonotonicClock
+    tracker: RetryTracker, clock: ManualClock
 ) -> None:
     fail(tracker, batch_of([1]), delay_s=7.0)
     assert tracker.next_retry_in_s() == 7.0
@@ -200,7 +200,7 @@ def test_an_item_is_reported_only_when_it_failed_alone(tracker: RetryTracker) ->
     assert fail(tracker, batch_of([1])) is not None
 
 
-def test_an_isolated_item_goes_alone_and_at_once(tracker: RetryTracker, clock: MonotonicClock) -> None:
+def test_an_isolated_item_goes_alone_and_at_once(tracker: RetryTracker, clock: ManualClock) -> None:
     tracker.isolate([1, 2], NOON)
     assert [tracker.limit(1), tracker.limit(2), tracker.limit(3)] == [1, 1, UNLIMITED]
     assert tracker.next_retry_in_s() is None

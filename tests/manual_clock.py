@@ -1,8 +1,8 @@
-"""A monotonic clock that a test moves."""
+"""A clock that a test moves."""
 
 
-class MonotonicClock:
-    """Stands in for `time.monotonic`."""
+class ManualClock:
+    """Stands in for `time.monotonic` or `time.time`. It stands still until it is set."""
 
     def __init__(self, now_s: float = 1000.0) -> None:
         self.now_s = now_s
