@@ -95,6 +95,7 @@ async def test_a_backup_is_restored_at_the_next_start(
             await expect(page.locator("div.notice.ok")).to_contain_text("replaced-1")
             await expect(page.locator("div.notice.ok")).to_contain_text(label_notice)
             await page.locator("div.notice.ok button").click()
+            await expect(page.locator("div.notice.ok")).to_have_count(0)
             await page.goto(f"{new.url}console/")
             await expect(page.locator("div.notice.ok")).to_have_count(0)
     finally:
