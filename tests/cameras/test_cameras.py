@@ -24,6 +24,7 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CameraSettings
 from gateway.simulator.certificates import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_PASSWORD
 from tests.cameras.conftest import NUMBER, Bench
+from tests.waiting import until
 
 WIFI = ("SunmiStore", "plenty-of-coffee")
 
@@ -263,11 +264,11 @@ async def test_one_call_at_a_time_and_not_too_many_waiting(bench: Bench) -> None
         asyncio.create_task(bench.cameras.call(camera.sn, call("config/setZoom", zoom=zoom)))
         for zoom in range(MAX_WAITING_CALLS)
     ]
-    await asyncio.sleep(0.1)
+    await until(lambda: len(camera.request_paths) == 3)  # the proof, the refresh, and the one under way
     with pytest.raises(RateLimited, match="try again") as caught:
         await bench.cameras.call(camera.sn, call("config/getName"))
     assert caught.value.retry_after_s > 0
-    assert len(camera.request_paths) == 3  # the proof, the refresh, and the one under way
+    assert len(camera.request_paths) == 3
     await asyncio.gather(busy, *waiting)
     assert camera.state.zoom == MAX_WAITING_CALLS - 1  # in the order of the calls
     assert camera.handshakes == 1
