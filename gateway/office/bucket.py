@@ -23,6 +23,9 @@ _OPERATION: Final = "KV-Operation"
 _EXPECTED_REVISION: Final = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_REVISION: Final = 10071
 """JetStream's code for a message whose subject has another last message than the sender expects."""
+_CHANGE_UNDER_WAY: Final = 10164
+"""The code of several servers while another message of the subject is not stored by most of them yet. It may be the
+last one in a moment, or not."""
 _ATTEMPTS: Final = 30
 _MAX_PAUSE_S: Final = 0.2
 
@@ -162,16 +165,19 @@ async def replace_message(
 
     Raises `RevisionConflict` and `HeadOfficeUnavailable`.
     """
+    headers = {**(headers or {}), _EXPECTED_REVISION: str(revision)}
     with translated(office.folder):
-        try:
-            stored = await office.jetstream.publish(
-                subject, payload, headers={**(headers or {}), _EXPECTED_REVISION: str(revision)}
-            )
-        except nats.js.errors.APIError as exc:
-            if exc.err_code == _WRONG_REVISION:
-                raise RevisionConflict(subject) from exc
-            raise
-    return stored.seq
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return (await office.jetstream.publish(subject, payload, headers=headers)).seq
+            except nats.js.errors.APIError as exc:
+                if exc.err_code == _WRONG_REVISION:
+                    raise RevisionConflict(subject) from exc
+                if exc.err_code != _CHANGE_UNDER_WAY or attempts == _ATTEMPTS:
+                    raise
+            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_S))
 
 
 class BucketFollower:
