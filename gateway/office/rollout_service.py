@@ -56,23 +56,27 @@ async def follow_rollout(
 async def advance_rollouts(office: Office, shops: ShopList, service: Service, *, tick_s: float = TICK_S) -> NoReturn:
     """Advance all roll-outs for ever. One that cannot go on is reported as the service's failure, and stops no other.
 
-    Raises `HeadOfficeUnavailable`.
+    So are servers that are away: this process stays the holder of what it advances.
     """
     store = RolloutStore(office)
     runs: dict[str, RolloutRun] = {}
     try:
         while True:
             failure: GatewayError | None = None
-            active = {one.id for one in await store.list_all() if one.state in ACTIVE}
-            runs = {name: runs.get(name) or RolloutRun(office, shops, name) for name in active}
-            for run in runs.values():
-                service.expect_turn()
-                try:
-                    await run.step()
-                except HeadOfficeUnavailable:
-                    raise
-                except GatewayError as exc:
-                    failure = failure or exc
+            service.expect_turn()
+            try:
+                active = {one.id for one in await store.list_all() if one.state in ACTIVE}
+                runs = {name: runs.get(name) or RolloutRun(office, shops, name) for name in active}
+                for run in runs.values():
+                    service.expect_turn()
+                    try:
+                        await run.step()
+                    except HeadOfficeUnavailable:  # the others would wait for the same servers
+                        raise
+                    except GatewayError as exc:
+                        failure = failure or exc
+            except HeadOfficeUnavailable as exc:
+                failure = exc
             if failure is None:
                 service.heartbeat()
             else:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound, StateError
+from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import CHAIN_KEY, DESIRED, ROLLOUTS, group_key, shop_key
 from gateway.office import office as office_connection
 from gateway.office import rollouts
@@ -405,6 +406,35 @@ async def test_all_rollouts_advance_as_long_as_the_head_office_serves(chain: Cha
         await asyncio.sleep(0.02)
     await supervisor.close()
     assert {one.id for one in await store.list_all()} == {first.id, second.id}
+
+
+async def test_servers_that_are_away_for_a_moment_end_nobodys_hold(
+    chain: Chain, office: HeadOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_connection, "REQUEST_TIMEOUT_S", 1.0)
+    [node] = office.nodes
+    for shop in chain.shops.values():
+        shop.silent = True
+    rollout = await chain.start(122, wait_s=3600.0)
+    supervisor = Supervisor(initial_delay_s=0.01)
+    supervisor.start_service(
+        "roll-outs", lambda service: advance_rollouts(chain.office, chain.known, service, tick_s=TICK_S)
+    )
+
+    async def read() -> Rollout:
+        while True:
+            with contextlib.suppress(HeadOfficeUnavailable):
+                return (await RolloutStore(chain.office).get(rollout.id))[0]
+
+    while not (before := await read()).is_told:
+        await asyncio.sleep(0.02)
+    await node.kill()
+    await until(lambda: supervisor.reports()[0].state == "failing")
+    await node.start()
+    while (after := await read()).beat <= before.beat + 10:
+        await asyncio.sleep(0.02)
+    assert after.holder == before.holder
+    await supervisor.close()
 
 
 async def test_only_rollouts_that_are_over_are_forgotten(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
