@@ -88,31 +88,31 @@ class TwoOffices:
 
     async def go_through(self, number: int) -> None:
         """Let both offices do everything at the same time, while something dies."""
-        interval, streams = 10.0 + number, 1 + number % 16
+        interval, pushes = 10.0 + number, 1 + number
         first, second = self._dice.sample(self.machines, 2)
         watching = [
             await first.begin("set", f"discovery.interval_s={interval}", "--all", *_IN_WAVES),
-            await second.begin("set", f"video.max_streams={streams}", "--all", *_IN_WAVES),
+            await second.begin("set", f"labels.pushes_at_once={pushes}", "--all", *_IN_WAVES),
         ]
-        await self._wait_for(f"discovery.interval_s={interval}", f"video.max_streams={streams}")
+        await self._wait_for(f"discovery.interval_s={interval}", f"labels.pushes_at_once={pushes}")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._make_trouble(number, watching))
             group.create_task(self._set_at_once(number))
             group.create_task(self._enrol_twice(number))
         for process in watching:
             await process.communicate()
-        rollouts = await self._wait_for(f"discovery.interval_s={interval}", f"video.max_streams={streams}", ended=True)
+        rollouts = await self._wait_for(f"discovery.interval_s={interval}", f"labels.pushes_at_once={pushes}", ended=True)
         assert [(one.state, one.reason, one.outcomes) for one in rollouts] == [("done", "", {"applied": 10})] * 2
         desired = DesiredBucket(self.office)
         assert (await _read(desired.get, CHAIN_KEY)).document["settings"] == {
             "discovery": {"interval_s": interval},
-            "video": {"max_streams": streams},
+            "labels": {"pushes_at_once": pushes},
         }
         for shop in SHOPS:
             own = (await _read(desired.get, shop_key(shop))).document.get("settings", {})
             assert own == ({"cameras": {"timeout_s": 1 + number}, "outbox": {"max_bytes": 2**20 + number}}
                            if shop == SHOPS[3] else {})  # fmt: skip
-        wanted = {"settings.discovery.interval_s": interval, "settings.video.max_streams": streams}
+        wanted = {"settings.discovery.interval_s": interval, "settings.labels.pushes_at_once": pushes}
         for one in self.shops.values():
             while not wanted.items() <= one.values.items():
                 await asyncio.sleep(0.02)
