@@ -89,19 +89,20 @@ class TwoOffices:
     async def go_through(self, number: int) -> None:
         """Let both offices do everything at the same time, while something dies."""
         interval, pushes = 10.0 + number, 1 + number
-        first, second = self._dice.sample(self.machines, 2)
+        titles = (f"discovery.interval_s={interval}", f"labels.pushes_at_once={pushes}")
+        machines = self._dice.sample(self.machines, 2)
         watching = [
-            await first.begin("set", f"discovery.interval_s={interval}", "--all", *_IN_WAVES),
-            await second.begin("set", f"labels.pushes_at_once={pushes}", "--all", *_IN_WAVES),
+            await machine.begin("set", title, "--all", *_IN_WAVES)
+            for machine, title in zip(machines, titles, strict=True)
         ]
-        await self._wait_for(f"discovery.interval_s={interval}", f"labels.pushes_at_once={pushes}")
+        await self._wait_for(*titles)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._make_trouble(number, watching))
             group.create_task(self._set_at_once(number))
             group.create_task(self._enrol_twice(number))
         for process in watching:
             await process.communicate()
-        rollouts = await self._wait_for(f"discovery.interval_s={interval}", f"labels.pushes_at_once={pushes}", ended=True)
+        rollouts = await self._wait_for(*titles, ended=True)
         assert [(one.state, one.reason, one.outcomes) for one in rollouts] == [("done", "", {"applied": 10})] * 2
         desired = DesiredBucket(self.office)
         assert (await _read(desired.get, CHAIN_KEY)).document["settings"] == {
