@@ -1,7 +1,7 @@
 """What became of a roll-out in each shop, from what the shop reports."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from firmware_tools.language import message
@@ -10,6 +10,15 @@ from gateway.office.natural_order import natural_key
 from gateway.office.outcome_texts import SHOP_OUTCOMES
 from gateway.office.rollout_documents import FAILURES, ReachedShop, Rollout, ShopOutcome, ShopResult
 from gateway.office.shop_facts import CHECK, SERVICE, ShopFacts, Trouble
+
+
+class RolloutLook(NamedTuple):
+    """A roll-out, and what became of it by now."""
+
+    rollout: Rollout
+    """The roll-out, with the present number of shops by outcome."""
+    results: Sequence[ShopResult]
+    """What became of it in each shop that it has reached, failures first."""
 
 
 class Told(NamedTuple):

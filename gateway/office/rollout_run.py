@@ -10,9 +10,9 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.errors import GatewayError
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
 from gateway.office.desired import DesiredBucket, DesiredDocument, Parts
 from gateway.office.natural_order import natural_key
@@ -25,7 +25,7 @@ from gateway.office.rollout_documents import (
     RolloutBatch,
     ShopResult,
 )
-from gateway.office.rollout_outcome import Told, count_outcomes, explain_failures, judge, list_troubles
+from gateway.office.rollout_outcome import RolloutLook, Told, count_outcomes, explain_failures, judge, list_troubles
 from gateway.office.rollout_targets import (
     TargetShop,
     choose_wave,
@@ -48,15 +48,6 @@ BATCH: Final = 200
 """How many shops are told between two signs of life."""
 CONCURRENCY: Final = 32
 """How many documents are written at the same time."""
-
-
-class RolloutLook(NamedTuple):
-    """A roll-out, and what became of it by now."""
-
-    rollout: Rollout
-    """The roll-out, with the present number of shops by outcome."""
-    results: Sequence[ShopResult]
-    """What became of it in each shop that it has reached, failures first."""
 
 
 class _HolderLost(Exception):
@@ -109,8 +100,8 @@ class RolloutRun:
         except _HolderLost:
             self._is_loaded = False
             return (await self._store.get(self._id))[0]
-        except HeadOfficeUnavailable:
-            self._is_loaded = False  # whether the last change was stored, nobody knows
+        except GatewayError:
+            self._is_loaded = False  # whether the last change was stored, nobody knows; somebody may have changed more
             raise
 
     async def release(self) -> None:
@@ -188,10 +179,9 @@ class RolloutRun:
         async for number, batch in self._store.batches(self._id):
             self._batches[number] = batch
         scopes = await self._desired.read(list_scopes(rollout.target)) if has_shared_scope(rollout.target) else {}
+        noted = rollout.revisions
         shared = {
-            key: _find_told(one.revision, rollout.revisions.get(key, 0))
-            for key, one in scopes.items()
-            if key in rollout.earlier
+            key: await self._find_told(scopes[key], noted.get(key, 0)) for key in rollout.earlier if key in scopes
         }
         for batch in self._batches.values():
             own = [shop_key(shop) for shop, reached in batch.shops.items() if reached.earlier]
@@ -199,10 +189,20 @@ class RolloutRun:
             for shop, reached in batch.shops.items():
                 revisions = self._select(shared, shop)
                 if reached.earlier:
-                    self._noted[shop] = present = documents[shop_key(shop)].revision
-                    revisions = {shop_key(shop): _find_told(present, reached.revision)}
+                    own_document = documents[shop_key(shop)]
+                    self._noted[shop] = own_document.revision
+                    revisions = {own_document.key: await self._find_told(own_document, reached.revision)}
                 self._told[shop] = Told(batch.wave, reached, revisions)
         self._is_loaded = True
+
+    async def _find_told(self, document: DesiredDocument, noted: int) -> int:
+        """Return by which revision of a document shops were told: as noted, unless it is not noted yet.
+
+        Servers that were restored from a backup since have an earlier one.
+        """
+        if document.revision < noted:
+            document = await self._desired.get(document.key)  # that server may lag behind; the leader knows
+        return min(document.revision, noted) if noted else document.revision
 
     async def _tell(self, rollout: Rollout) -> Rollout:
         """Tell the shops of the present wave: note them first, then write the documents."""
@@ -388,11 +388,3 @@ class RolloutRun:
                 await one
 
         await run_all(run(one) for one in work)
-
-
-def _find_told(present: int, noted: int) -> int:
-    """Return by which revision of a document shops were told: as noted, unless it is not noted yet.
-
-    Servers that were restored from a backup since have an earlier one.
-    """
-    return min(present, noted) if noted else present

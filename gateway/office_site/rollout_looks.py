@@ -5,7 +5,8 @@ from collections import OrderedDict
 from typing import Final
 
 from gateway.office.office import Office
-from gateway.office.rollout_run import RolloutLook, RolloutRun
+from gateway.office.rollout_outcome import RolloutLook
+from gateway.office.rollout_run import RolloutRun
 from gateway.office.shops import ShopList
 
 MAX_KEPT: Final = 10

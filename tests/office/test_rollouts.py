@@ -18,7 +18,7 @@ from gateway.office.bucket import Bucket
 from gateway.office.connections import ChainConnections, read_connections
 from gateway.office.desired import DesiredBucket
 from gateway.office.office import Actor, Office
-from gateway.office.rollout_documents import Rollout, RolloutTarget
+from gateway.office.rollout_documents import ReachedShop, Rollout, RolloutBatch, RolloutTarget
 from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_service import advance_rollouts, follow_rollout
 from gateway.office.rollouts import RolloutStore, act_on_rollout, start_rollout
@@ -285,6 +285,25 @@ async def test_a_holder_that_was_frozen_cannot_bring_back_what_was_undone(chain:
         with contextlib.suppress(Conflict):
             await step
     assert await chain.read_shops() == [None] * 10
+
+
+async def test_what_a_former_holder_has_noted_late_is_gone_on_with(chain: Chain) -> None:
+    rollout = await chain.start(115, waves=["10", "100"])
+    run = RolloutRun(chain.office, chain.known, rollout.id)
+    put_batch = run._store.put_batch
+
+    async def put_after_another(rollout_id: str, number: int, batch: RolloutBatch) -> None:
+        run._store.put_batch = put_batch  # type: ignore[method-assign]
+        earlier = ReachedShop(earlier={PART: None}, troubles=("service.relay",))
+        await put_batch(rollout_id, number, RolloutBatch(wave=0, shops={"shop-4": earlier}))
+        await put_batch(rollout_id, number, batch)
+
+    run._store.put_batch = put_after_another  # type: ignore[method-assign]
+    with pytest.raises(Conflict):
+        await run.step()
+    while (done := await run.step()).state == "running":
+        await asyncio.sleep(TICK_S)
+    assert (done.state, done.told, done.outcomes) == ("done", 10, {"applied": 10})
 
 
 async def test_who_follows_it_gets_over_the_loss_of_a_server(
