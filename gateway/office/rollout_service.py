@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from gateway.errors import GatewayError
+from gateway.errors import Conflict, GatewayError
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.office import Office
 from gateway.office.rollout_documents import ACTIVE, Rollout
@@ -16,7 +16,8 @@ from gateway.office.shops import ShopList
 from gateway.runtime.supervisor import Service
 
 MAX_AWAY_S: Final = 120.0
-"""How long the servers can be away until who watches a roll-out is told. When one dies, others need some seconds."""
+"""How long the servers can be away, or others change the same, until who watches a roll-out is told. When a server
+dies, the others need some seconds."""
 
 
 async def follow_rollout(
@@ -30,8 +31,8 @@ async def follow_rollout(
 ) -> Rollout:
     """Advance a roll-out, or watch another process do it, until there is nothing to do any more; return it then.
 
-    If this is cancelled, it stands as it is: any other process goes on with it. Raises `NotFound`, `Conflict`,
-    `StateError`, and `HeadOfficeUnavailable` if the servers are away for long.
+    If this is cancelled, it stands as it is: any other process goes on with it. Raises `NotFound` and `StateError`;
+    `HeadOfficeUnavailable` if the servers are away for long, and `Conflict` if others change the same for as long.
     """
     run = RolloutRun(office, shops, rollout_id, lease_s=lease_s)
     seen_at = time.monotonic()
@@ -39,7 +40,7 @@ async def follow_rollout(
         while True:
             try:
                 rollout = await run.step()
-            except HeadOfficeUnavailable:
+            except (HeadOfficeUnavailable, Conflict):
                 if time.monotonic() - seen_at > MAX_AWAY_S:
                     raise
             else:

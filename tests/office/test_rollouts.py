@@ -287,23 +287,24 @@ async def test_a_holder_that_was_frozen_cannot_bring_back_what_was_undone(chain:
     assert await chain.read_shops() == [None] * 10
 
 
-async def test_what_a_former_holder_has_noted_late_is_gone_on_with(chain: Chain) -> None:
+async def test_what_a_former_holder_has_noted_late_is_gone_on_with(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rollout = await chain.start(115, waves=["10", "100"])
-    run = RolloutRun(chain.office, chain.known, rollout.id)
-    put_batch = run._store.put_batch
+    put_batch = RolloutStore.put_batch
 
-    async def put_after_another(rollout_id: str, number: int, batch: RolloutBatch) -> None:
-        run._store.put_batch = put_batch  # type: ignore[method-assign]
+    async def put_after_another(store: RolloutStore, rollout_id: str, number: int, batch: RolloutBatch) -> None:
+        monkeypatch.setattr(RolloutStore, "put_batch", put_batch)
         earlier = ReachedShop(earlier={PART: None}, troubles=("service.relay",))
-        await put_batch(rollout_id, number, RolloutBatch(wave=0, shops={"shop-4": earlier}))
-        await put_batch(rollout_id, number, batch)
+        await put_batch(store, rollout_id, number, RolloutBatch(wave=0, shops={"shop-4": earlier}))
+        with pytest.raises(Conflict) as caught:
+            await put_batch(store, rollout_id, number, batch)
+        raise caught.value
 
-    run._store.put_batch = put_after_another  # type: ignore[method-assign]
-    with pytest.raises(Conflict):
-        await run.step()
-    while (done := await run.step()).state == "running":
-        await asyncio.sleep(TICK_S)
+    monkeypatch.setattr(RolloutStore, "put_batch", put_after_another)
+    done = await chain.follow(rollout)
     assert (done.state, done.told, done.outcomes) == ("done", 10, {"applied": 10})
+    assert RolloutStore.put_batch is put_batch
 
 
 async def test_who_follows_it_gets_over_the_loss_of_a_server(
