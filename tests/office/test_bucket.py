@@ -8,7 +8,7 @@ from gateway.office.bucket import Bucket, RevisionConflict
 from gateway.office.desired import DesiredBucket
 from tests.fleet.cluster import HeadOffice
 
-CHANGES = 24
+CHANGES = 6
 
 
 async def test_many_change_one_key_at_the_same_time_and_nobody_is_told_that_servers_are_away(tmp_path: Path) -> None:
