@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import shutil
 import sqlite3
@@ -80,15 +81,15 @@ async def publish_again(office: HeadOffice, shop: str, event_id: str) -> None:
     async with office.client() as client:
         jetstream = client.jetstream(timeout=30)
         config = (await jetstream.stream_info("events")).config
-        config.duplicate_window = 0.1
-        await jetstream.update_stream(config)
         headers = {"Nats-Msg-Id": f"{shop}/{event_id}", "Sunmi-Complete-To": "0"}
-        while (
-            await jetstream.publish(
-                f"fleet.v1.{shop}.event.motion.detected", json.dumps({"id": event_id}).encode(), headers=headers
-            )
-        ).duplicate:
+        subject, payload = f"fleet.v1.{shop}.event.motion.detected", json.dumps({"id": event_id}).encode()
+        # A server may look for old ids before it knows the shorter window, and looks again when that changes.
+        for milliseconds in itertools.count(100):
+            config.duplicate_window = milliseconds / 1000
+            await jetstream.update_stream(config)
             await asyncio.sleep(0.05)
+            if not (await jetstream.publish(subject, payload, headers=headers)).duplicate:
+                break
         config.duplicate_window = 3600
         await jetstream.update_stream(config)
 
