@@ -228,29 +228,21 @@ async def test_a_damaged_scope_gives_no_right(tokens: TokenTable, database: Data
     assert record.granted == set()
 
 
-class Uptime:
-    def __init__(self) -> None:
-        self.seconds = 5000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
 async def test_a_session_lasts_as_long_as_it_is_used(
     database: Database, supervisor: Supervisor, clock: ManualClock
 ) -> None:
-    uptime = Uptime()
+    uptime = ManualClock()
     tokens = await TokenTable.open(database, supervisor, uptime_s=uptime, now=clock)
     secret = await tokens.create_session("phone", "pos")
     for _ in range(4):
-        uptime.seconds += token_table.SESSION_S - DAY
+        uptime.now_s += token_table.SESSION_S - DAY
         assert tokens.find_session(secret) is not None
         await tokens.store_uses()
     await tokens.close()
     tokens = await TokenTable.open(database, supervisor, uptime_s=uptime, now=clock)
-    uptime.seconds += token_table.SESSION_S - 2 * DAY
+    uptime.now_s += token_table.SESSION_S - 2 * DAY
     assert tokens.find_session(secret) is not None
-    uptime.seconds += token_table.SESSION_S + 1
+    uptime.now_s += token_table.SESSION_S + 1
     assert tokens.find_session(secret) is None
     assert [record.name for record in tokens.all()] == ["phone"]
     await tokens.store_uses()
