@@ -181,7 +181,9 @@ class RolloutRun:
         scopes = await self._desired.read(list_scopes(rollout.target)) if has_shared_scope(rollout.target) else {}
         noted = rollout.revisions
         shared = {
-            key: await self._find_told(scopes[key], noted.get(key, 0)) for key in rollout.earlier if key in scopes
+            key: await self._find_told_revision(scopes[key], noted.get(key, 0))
+            for key in rollout.earlier
+            if key in scopes
         }
         for batch in self._batches.values():
             own = [shop_key(shop) for shop, reached in batch.shops.items() if reached.earlier]
@@ -191,11 +193,11 @@ class RolloutRun:
                 if reached.earlier:
                     own_document = documents[shop_key(shop)]
                     self._noted[shop] = own_document.revision
-                    revisions = {own_document.key: await self._find_told(own_document, reached.revision)}
+                    revisions = {own_document.key: await self._find_told_revision(own_document, reached.revision)}
                 self._told[shop] = Told(batch.wave, reached, revisions)
         self._is_loaded = True
 
-    async def _find_told(self, document: DesiredDocument, noted: int) -> int:
+    async def _find_told_revision(self, document: DesiredDocument, noted: int) -> int:
         """Return by which revision of a document shops were told: as noted, unless it is not noted yet.
 
         Servers that were restored from a backup since have an earlier one.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
 from gateway.errors import Conflict, GatewayError
@@ -63,19 +63,12 @@ async def advance_rollouts(office: Office, shops: ShopList, service: Service, *,
     runs: dict[str, RolloutRun] = {}
     try:
         while True:
-            failure: GatewayError | None = None
+            failure: GatewayError | None
             service.expect_turn()
             try:
                 active = {one.id for one in await store.list_all() if one.state in ACTIVE}
                 runs = {name: runs.get(name) or RolloutRun(office, shops, name) for name in active}
-                for run in runs.values():
-                    service.expect_turn()
-                    try:
-                        await run.step()
-                    except HeadOfficeUnavailable:  # the others would wait for the same servers
-                        raise
-                    except GatewayError as exc:
-                        failure = failure or exc
+                failure = await _advance_each(runs.values(), service)
             except HeadOfficeUnavailable as exc:
                 failure = exc
             if failure is None:
@@ -87,3 +80,20 @@ async def advance_rollouts(office: Office, shops: ShopList, service: Service, *,
         for run in runs.values():
             with contextlib.suppress(GatewayError):
                 await run.release()
+
+
+async def _advance_each(runs: Iterable[RolloutRun], service: Service) -> GatewayError | None:
+    """Advance each roll-out by a step; return the failure of the first one that cannot go on.
+
+    Raises `HeadOfficeUnavailable` at once: the others would wait for the same servers.
+    """
+    failure: GatewayError | None = None
+    for run in runs:
+        service.expect_turn()
+        try:
+            await run.step()
+        except HeadOfficeUnavailable:
+            raise
+        except GatewayError as exc:
+            failure = failure or exc
+    return failure
