@@ -1,5 +1,6 @@
 """The steps that bring a camera onto the store's network: reach, networks, wifi, rejoin."""
 
+import asyncio
 from typing import Final
 
 from firmware_tools.language import Message, describe_error, join, message
@@ -148,17 +149,16 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
     # A person is asked to go back only if the camera does not appear by itself: some hosts are in both networks.
     may_ask_person = job.via_hotspot
     deadline = loop_time() + (timeouts.reach_s if may_ask_person else timeouts.rejoin_s)
-    left = False
+    decided = False
     while True:
         devices = await context.scan()
-        left = left or (not devices and not await _answers_handshake(context))
-        decided = left or loop_time() >= left_by
+        decided = decided or loop_time() >= left_by or not (devices or await _answers_handshake(context, left_by))
         in_hotspot = bool(devices) and context.camera.hotspot
         if in_hotspot and decided and not (job.wifi_answered or job.wifi_sent_again):
             # It may have lost its power before it had stored the network.
             job.wifi_sent_again = True
             await _send_wifi(context)
-            left, left_by = False, loop_time() + timeouts.leave_s
+            decided, left_by = False, loop_time() + timeouts.leave_s
             deadline = max(deadline, loop_time() + timeouts.rejoin_s)
             continue
         if in_hotspot and decided:
@@ -197,10 +197,12 @@ def _has_joined(context: ProvisioningContext) -> bool:
     return context.job.via_hotspot and not context.camera.hotspot
 
 
-async def _answers_handshake(context: ProvisioningContext) -> bool:
+async def _answers_handshake(context: ProvisioningContext, until: float) -> bool:
+    """Tell whether the camera completes a handshake by then. A hotspot that is gone refuses nothing: all is lost."""
     try:
-        await context.cameras.fetch_certificate_sha256(context.job.sn)
-    except RETRYABLE_ERRORS:
+        async with asyncio.timeout_at(until):
+            await context.cameras.fetch_certificate_sha256(context.job.sn)
+    except (*RETRYABLE_ERRORS, TimeoutError):
         return False
     return True
 

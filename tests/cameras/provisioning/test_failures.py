@@ -1,12 +1,14 @@
 """Every reason for which a provisioning can fail."""
 
 import asyncio
+import socket
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.cameras.provisioning import ProvisioningRequest
+from gateway.discovery.scan import ScanResult
 from gateway.errors import Conflict, InvalidRequest
 from gateway.settings import CameraSettings
 from gateway.simulator.camera_state import SimulatedAccessPoint
@@ -300,6 +302,35 @@ async def test_a_camera_that_loses_its_power_while_it_is_told_the_network(lab: L
     assert job.state == "done", job.describe()
     assert camera.state.wifi == SSID
     assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 2
+
+
+async def test_a_hotspot_that_is_gone_without_a_word_keeps_no_person_waiting(lab: Lab) -> None:
+    """Radio waves end without a refusal: what is sent to the camera is lost, and nothing comes back."""
+    camera = await lab.camera(rejoin_s=0)
+    host, _, port = camera.address.rpartition(":")
+    lost: list[socket.socket] = []
+
+    async def look_once_it_is_gone() -> ScanResult:
+        if lab.provisioning.get(SN).step == "rejoin" and not lost:
+            while camera.address == f"{host}:{port}":
+                await asyncio.sleep(0.005)
+            lost.append(socket.create_server((host, int(port))))
+        return await lab.scan()
+
+    lab.provisioning = lab.make(
+        replace(TIMEOUTS, reach_s=0.1, leave_s=0.2),
+        cameras=lab.bench.calls(CameraSettings(timeout_s=300)),
+        scan=look_once_it_is_gone,
+    )
+    lab.visible = lambda camera: bool(camera.state.hotspot)
+    await lab.scan()
+    await lab.provisioning.start(SN, WIFI)
+    job = await lab.until(lambda job: job.state == "waiting")
+    assert (job.step, job.reason) == ("rejoin", "return_to_lan")
+    lost[0].close()
+    lab.visible = lambda camera: True
+    await lab.provisioning.start(SN, NOTHING)
+    assert (await lab.end()).state == "done"
 
 
 # The hotspot of another camera
