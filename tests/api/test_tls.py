@@ -61,7 +61,7 @@ async def until(at: Served, root: bytes, wanted: Callable[[x509.Certificate], bo
 
 async def curl(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *("curl", "-sS", "--noproxy", "*", "--max-time", "10", *arguments),
+        *("curl", "-sS", "--noproxy", "*", "--max-time", "60", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

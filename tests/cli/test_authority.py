@@ -99,7 +99,7 @@ async def until(call: Sequence[str], wanted: int, *, environment: Mapping[str, s
 
 async def curl(*arguments: str, environment: Mapping[str, str]) -> int:
     process = await asyncio.create_subprocess_exec(
-        *("curl", "-sS", "--fail", "--noproxy", "*", "--max-time", "10", *arguments),
+        *("curl", "-sS", "--fail", "--noproxy", "*", "--max-time", "60", *arguments),
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
     )

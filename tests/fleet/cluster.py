@@ -173,11 +173,11 @@ class HeadOffice:
         """Return subject and content of each event of a shop, in the order of the stream."""
         subject = f"fleet.v1.{shop}.event.>"
         async with self.client() as client:
-            jetstream = client.jetstream(timeout=5)
+            jetstream = client.jetstream(timeout=60)
             info = await jetstream.stream_info("events", subjects_filter=subject)
             subscription = await jetstream.subscribe(subject, ordered_consumer=True)
             messages = [
-                await subscription.next_msg(timeout=5) for _ in range(sum((info.state.subjects or {}).values()))
+                await subscription.next_msg(timeout=60) for _ in range(sum((info.state.subjects or {}).values()))
             ]
         for message in messages:
             assert (message.headers or {})["Nats-Msg-Id"] == f"{shop}/{json.loads(message.data)['id']}"
@@ -218,7 +218,7 @@ class HeadOffice:
         """
         async with self.client() as client:
             try:
-                stored = await client.jetstream(timeout=5).get_msg("KV_reported", subject=f"$KV.reported.{shop}")
+                stored = await client.jetstream(timeout=60).get_msg("KV_reported", subject=f"$KV.reported.{shop}")
             except nats.js.errors.NotFoundError:
                 return {}
         return dict(json.loads(stored.data or b"{}"))

@@ -92,7 +92,7 @@ class DesiredShop:
         """Put a document into the bucket `desired`; return its revision."""
         content = document if isinstance(document, bytes) else json.dumps(document).encode()
         async with self.office.client() as client:
-            bucket = await client.jetstream(timeout=5).key_value("desired")
+            bucket = await client.jetstream(timeout=60).key_value("desired")
             return await bucket.put(key, content)
 
     async def answers(self, **revisions: int) -> dict[str, dict[str, str]]:

@@ -26,7 +26,7 @@ async def test_the_last_message_of_a_subject_is_read_with_its_revision(
 ) -> None:
     assert await connection.read_message("KV_desired", CHAIN) is None
     async with office.client() as client:
-        bucket = await client.jetstream(timeout=5).key_value("desired")
+        bucket = await client.jetstream(timeout=60).key_value("desired")
         await bucket.put("chain", b"first")
         revision = await bucket.put("chain", b"second")
         stored = await connection.read_message("KV_desired", CHAIN)

@@ -113,7 +113,7 @@ async def test_content_that_is_missing_waits_and_content_that_is_not_what_was_sa
         "part": await push(shop.office, TEMPLATE + b"\n# 3\n") | {"parts": 2},
     }
     async with shop.office.client() as client:
-        jetstream = client.jetstream(timeout=5)
+        jetstream = client.jetstream(timeout=60)
         store = await jetstream.object_store("content")
         await store.put(f"{hashlib.sha256(b'in two').hexdigest()}.0", TEMPLATE, meta=TWO_CHUNKS)
         name = f"{hashlib.sha256(b'damaged').hexdigest()}.0"
@@ -140,7 +140,7 @@ async def test_content_that_is_missing_waits_and_content_that_is_not_what_was_sa
         name: outcome for name, (outcome, _) in expected.items()
     }
     async with shop.office.client() as client:  # it comes later
-        store = await client.jetstream(timeout=5).object_store("content")
+        store = await client.jetstream(timeout=60).object_store("content")
         await store.put(f"{wanted['part']['sha256']}.1", b"")
     while (await shop.answers(shop=revision))["templates.part"]["outcome"] != "applied":
         await asyncio.sleep(0.02)

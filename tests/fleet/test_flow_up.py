@@ -34,7 +34,7 @@ async def read_flow(office: HeadOffice, shop: str, days: int) -> dict[str, tuple
     """Wait until there are so many days; return header and content by day, in the order of arrival."""
     subject = f"fleet.v1.{shop}.flow.*"
     async with office.client() as client:
-        jetstream = client.jetstream(timeout=5)
+        jetstream = client.jetstream(timeout=60)
         while True:
             info = await jetstream.stream_info("flow", subjects_filter=subject)
             if len(info.state.subjects or {}) >= days:

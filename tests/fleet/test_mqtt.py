@@ -108,7 +108,7 @@ async def revoke(office: HeadOffice, reader: ReaderProcess) -> None:
 
 async def count_by_type(office: Office) -> Counter[str]:
     """Return how many connections of each type the server has."""
-    response = await office.observer.request("$SYS.REQ.SERVER.PING.CONNZ", b"{}", timeout=10)
+    response = await office.observer.request("$SYS.REQ.SERVER.PING.CONNZ", b"{}", timeout=60)
     return Counter(one["type"] for one in json.loads(response.data)["data"]["connections"])
 
 

@@ -16,8 +16,8 @@ HOTSPOT = "192.168.200.1"
 
 async def play(sn: str, address: str) -> None:
     def join(camera: SimulatedCamera, ssid: str) -> str:
-        subprocess.run(["ip", "link", "set", "ap0", "down"], check=True, timeout=10)
-        subprocess.run(["ip", "link", "set", "wlan0", "up"], check=True, timeout=10)
+        subprocess.run(["ip", "link", "set", "ap0", "down"], check=True, timeout=60)
+        subprocess.run(["ip", "link", "set", "wlan0", "up"], check=True, timeout=60)
         return address
 
     camera = SimulatedCamera(

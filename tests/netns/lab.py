@@ -25,12 +25,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from tests.forking import needs_python
 from tests.netns.forking import ForkedProgram
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S: Final = 120.0
+"""How long is waited for a program by default, in seconds. Only one that hangs takes so long."""
 
 _FIRST_PROCESS = """
 set -eu
@@ -80,7 +82,7 @@ class Process:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, text: str, *, timeout_s: float = 20) -> str:
+    def wait_for(self, text: str, *, timeout_s: float = PATIENCE_S) -> str:
         """Return the next line that holds the text. Fails the test when it does not come in time."""
         end = time.monotonic() + timeout_s
         while True:
@@ -92,7 +94,7 @@ class Process:
             if text in line:
                 return line
 
-    def finish(self, *, timeout_s: float = 20) -> str:
+    def finish(self, *, timeout_s: float = PATIENCE_S) -> str:
         """Wait for the program's end; return its output. Fails the test unless it ends in time with status 0."""
         end = time.monotonic() + timeout_s
         while self._next(end) is not None:
@@ -169,7 +171,7 @@ class Host:
         """Run `ip` in the host, to change addresses, links and routes."""
         return self._lab.run("ip", "-n", self.name, *arguments)
 
-    def run(self, *command: str, timeout_s: float = 20) -> str:
+    def run(self, *command: str, timeout_s: float = PATIENCE_S) -> str:
         """Run a program in the host to its end; return its output. Fails the test unless its status is 0."""
         return self.start(*command).finish(timeout_s=timeout_s)
 
@@ -225,7 +227,7 @@ class Lab:
         self.run("ip", "-n", name, "link", "set", "lo", "up")
         return Host(self, name)
 
-    def run(self, *command: str, timeout_s: float = 20) -> str:
+    def run(self, *command: str, timeout_s: float = PATIENCE_S) -> str:
         """Run a program beside the hosts, where the bridges are; return its output."""
         return self.start(*command).finish(timeout_s=timeout_s)
 

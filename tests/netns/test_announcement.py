@@ -51,7 +51,7 @@ def test_avahi_sees_the_gateway_and_both_of_its_names(lab: Lab, tmp_path: Path) 
     echo over
     """
     told = avahi(laptop, tmp_path, look)
-    told.wait_for("over", timeout_s=30)
+    told.wait_for("over")
     assert "sunmi-gateway.local\t10.77.0.1" in told.output
     resolved = [line for line in told.output if line.startswith("=")]
     assert len(resolved) == 1
@@ -74,7 +74,7 @@ def test_it_shares_port_5353_with_avahi_on_the_same_host_and_follows_its_address
     told.wait_for(";sunmi-gateway-3a4f.local;10.77.0.1;8080;")
     gateway.ip("address", "delete", "10.77.0.1/24", "dev", "eth0")
     gateway.ip("address", "add", "10.77.0.9/24", "brd", "+", "dev", "eth0")
-    told.wait_for(";sunmi-gateway-3a4f.local;10.77.0.9;8080;", timeout_s=30)
+    told.wait_for(";sunmi-gateway-3a4f.local;10.77.0.9;8080;")
     program.terminate()
     told.wait_for("-;eth0;IPv4;sunmi-gateway-3a4f;")  # it said goodbye
 
@@ -91,7 +91,7 @@ def test_a_second_gateway_leaves_the_short_name_alone(lab: Lab, tmp_path: Path) 
     announcer(second)
     told.wait_for(";sunmi-gateway-0002.local;10.77.0.2;8080;")
     first.ip("link", "set", "eth0", "down")  # after which the name is free, so the second takes it in its next try
-    told.wait_for(";sunmi-gateway.local;10.77.0.2;8080;", timeout_s=30)
+    told.wait_for(";sunmi-gateway.local;10.77.0.2;8080;")
     assert not [line for line in told.output if ";sunmi-gateway.local;10.77.0.1;" in line][1:]
 
 
@@ -108,4 +108,4 @@ def test_of_two_gateways_that_took_the_short_name_apart_the_lower_address_keeps_
     told.wait_for("=;eth0;IPv4;SUNMI\\032gateway\\0320002;")
     lab.run("ip", "link", "set", "port2", "master", store)
     lab.run("ip", "link", "set", "port3", "master", store)
-    told.wait_for("-;eth0;IPv4;SUNMI\\032gateway\\0320002;", timeout_s=30)
+    told.wait_for("-;eth0;IPv4;SUNMI\\032gateway\\0320002;")

@@ -2,13 +2,20 @@
 
 import json
 import sys
-from typing import Any
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from gateway.discovery.discovery import DEFAULT_SCAN_S
 from tests.netns.lab import Host, Lab, Process, SlowLink
 
 pytestmark = pytest.mark.netns
+
+_BUSY_SHARE: Final = 0.1
+"""On a machine where some task waits for a processor in a larger share of the time, a scan may come too late."""
 
 
 def cameras(host: Host, *arguments: str) -> Process:
@@ -17,10 +24,41 @@ def cameras(host: Host, *arguments: str) -> Process:
     return playing
 
 
-def search(host: Host, timeout_s: float = 3.0, **settings: Any) -> dict[str, Any]:
-    output = host.run(sys.executable, "-m", "tests.netns.search", json.dumps(settings), str(timeout_s), timeout_s=40)
+def search(host: Host, timeout_s: float = DEFAULT_SCAN_S, **settings: Any) -> dict[str, Any]:
+    output = host.run(sys.executable, "-m", "tests.netns.search", json.dumps(settings), str(timeout_s))
     found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
+
+
+def search_and_check(
+    host: Host, check: Callable[[dict[str, Any]], None], timeout_s: float = DEFAULT_SCAN_S, **settings: Any
+) -> None:
+    """Scan, and check what was found. What a busy machine has left too little time for is done again.
+
+    A scan of the default length stays as long; another becomes longer.
+    """
+    for patience in range(10):
+        longer = 1 if timeout_s == DEFAULT_SCAN_S else 2**patience
+        begin, waited = time.monotonic(), read_cpu_wait_s()
+        result = search(host, min(timeout_s * longer, 30), **settings)
+        is_busy = read_cpu_wait_s() - waited > _BUSY_SHARE * (time.monotonic() - begin)
+        try:
+            check(result)
+        except AssertionError:
+            if not is_busy:
+                raise
+        else:
+            return
+    check(result)
+
+
+def read_cpu_wait_s() -> float:
+    """Return for how long some task of this machine has waited for a processor; 0 where the kernel does not say it."""
+    try:
+        some = Path("/proc/pressure/cpu").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return 0.0
+    return int(some.partition("total=")[2]) / 1e6
 
 
 def found_by(result: dict[str, Any], method: str) -> set[tuple[str, str, str]]:
@@ -37,10 +75,13 @@ def test_every_method_crosses_a_network_without_a_router(lab: Lab) -> None:
     cameras(first, "C201D0000002=10.77.0.2", "--mdns")
     cameras(second, "C101D0000003=10.77.0.3", "--mdns")
     both = {("C201D0000002", "10.77.0.2:443", "eth0"), ("C101D0000003", "10.77.0.3:443", "eth0")}
-    result = search(gateway)
-    assert result["methods"] == {name: {"found": 2, "error": None} for name in ("broadcast", "mdns", "sweep")}
-    for method in ("broadcast", "mdns", "sweep"):
-        assert found_by(result, method) == both
+
+    def check(result: dict[str, Any]) -> None:
+        assert result["methods"] == {name: {"found": 2, "error": None} for name in ("broadcast", "mdns", "sweep")}
+        for method in ("broadcast", "mdns", "sweep"):
+            assert found_by(result, method) == both
+
+    search_and_check(gateway, check)
 
 
 def test_two_interfaces_in_two_networks_are_both_searched(lab: Lab) -> None:
@@ -52,14 +93,19 @@ def test_two_interfaces_in_two_networks_are_both_searched(lab: Lab) -> None:
     second.connect(office, "192.168.7.2/24")
     cameras(first, "C201D0000002=10.77.0.2", "--mdns")
     cameras(second, "C101D0000003=192.168.7.2", "--mdns")
-    result = search(gateway)
-    for method in ("broadcast", "mdns", "sweep"):
-        assert found_by(result, method) == {
-            ("C201D0000002", "10.77.0.2:443", "eth0"),
-            ("C101D0000003", "192.168.7.2:443", "wlan0"),
-        }, method
-    only = search(gateway, 1.0, interfaces=["wlan0"])
-    assert {s["sn"] for s in only["devices"]} == {"C101D0000003"}
+
+    def check(result: dict[str, Any]) -> None:
+        for method in ("broadcast", "mdns", "sweep"):
+            assert found_by(result, method) == {
+                ("C201D0000002", "10.77.0.2:443", "eth0"),
+                ("C101D0000003", "192.168.7.2:443", "wlan0"),
+            }, method
+
+    def check_one(result: dict[str, Any]) -> None:
+        assert {s["sn"] for s in result["devices"]} == {"C101D0000003"}
+
+    search_and_check(gateway, check)
+    search_and_check(gateway, check_one, 1.0, interfaces=["wlan0"])
 
 
 def test_a_camera_on_cable_and_radio_at_once_is_one_camera_with_two_addresses(lab: Lab) -> None:
@@ -69,13 +115,16 @@ def test_a_camera_on_cable_and_radio_at_once_is_one_camera_with_two_addresses(la
     camera.connect(store, "10.77.0.2/24")
     camera.connect(store, "10.77.0.3/24", interface="wlan0")
     cameras(camera, "C201D0000002=10.77.0.2", "C201D0000002=10.77.0.3")
-    result = search(gateway, methods=["broadcast", "sweep"])
-    for method in ("broadcast", "sweep"):
-        assert {(sn, address) for sn, address, _ in found_by(result, method)} == {
-            ("C201D0000002", "10.77.0.2:443"),
-            ("C201D0000002", "10.77.0.3:443"),
-        }
-        assert result["methods"][method]["found"] == 1
+
+    def check(result: dict[str, Any]) -> None:
+        for method in ("broadcast", "sweep"):
+            assert {(sn, address) for sn, address, _ in found_by(result, method)} == {
+                ("C201D0000002", "10.77.0.2:443"),
+                ("C201D0000002", "10.77.0.3:443"),
+            }
+            assert result["methods"][method]["found"] == 1
+
+    search_and_check(gateway, check, methods=["broadcast", "sweep"])
 
 
 def test_interfaces_and_addresses_that_change_are_seen_by_the_next_round(lab: Lab) -> None:
@@ -84,7 +133,11 @@ def test_interfaces_and_addresses_that_change_are_seen_by_the_next_round(lab: La
     gateway.connect(store, "10.77.0.1/24")
     camera.connect(store, "10.77.0.2/24")
     cameras(camera, "C201D0000002=10.77.0.2", "--no-https")
-    assert search(gateway, 0.5, methods=["broadcast"])["methods"]["broadcast"] == {"found": 1, "error": None}
+
+    def check(result: dict[str, Any]) -> None:
+        assert result["methods"]["broadcast"] == {"found": 1, "error": None}
+
+    search_and_check(gateway, check, 0.5, methods=["broadcast"])
     gateway.ip("link", "set", "eth0", "down")
     nothing = search(gateway, 0.5)
     assert nothing["devices"] == []
@@ -95,7 +148,7 @@ def test_interfaces_and_addresses_that_change_are_seen_by_the_next_round(lab: La
     gateway.ip("link", "set", "eth0", "up")
     gateway.ip("address", "delete", "10.77.0.1/24", "dev", "eth0")
     gateway.ip("address", "add", "10.77.0.99/24", "brd", "+", "dev", "eth0")
-    assert search(gateway, 0.5, methods=["broadcast"])["methods"]["broadcast"] == {"found": 1, "error": None}
+    search_and_check(gateway, check, 0.5, methods=["broadcast"])
 
 
 def test_a_camera_behind_a_router_is_found_by_its_address(lab: Lab) -> None:
@@ -109,10 +162,13 @@ def test_a_camera_behind_a_router_is_found_by_its_address(lab: Lab) -> None:
     gateway.ip("route", "add", "10.88.0.0/24", "via", "10.77.0.254")
     camera.ip("route", "add", "default", "via", "10.88.0.254")
     cameras(camera, "C201D0000002=10.88.0.2")
-    result = search(gateway, 1.0, addresses=["10.88.0.2", "10.88.0.3"])
-    assert [(s["sn"], s["address"], s["found_by"]) for s in result["devices"]] == [
-        ("C201D0000002", "10.88.0.2:443", "address")
-    ]
+
+    def check(result: dict[str, Any]) -> None:
+        assert [(s["sn"], s["address"], s["found_by"]) for s in result["devices"]] == [
+            ("C201D0000002", "10.88.0.2:443", "address")
+        ]
+
+    search_and_check(gateway, check, 1.0, addresses=["10.88.0.2", "10.88.0.3"])
 
 
 def test_large_and_public_networks_are_not_swept_unless_named(lab: Lab) -> None:
@@ -138,10 +194,16 @@ def test_on_a_bad_radio_link_the_defaults_find_20_of_20(lab: Lab, both_ways: boo
     gateway.connect(store, "10.77.0.1/24")
     camera.connect(store, *(f"{address}/24" for address in addresses), slow=SlowLink(both_ways=both_ways))
     cameras(camera, *(f"C201D{address[8:]:0>7}={address}" for address in addresses))
-    if not both_ways:  # then the sweep manages alone
-        result = search(gateway, methods=["sweep"])
+
+    def check_sweep(result: dict[str, Any]) -> None:
         assert {address for _, address, _ in found_by(result, "sweep")} == {f"{address}:443" for address in addresses}
-    assert {s["sn"] for s in search(gateway)["devices"]} == {f"C201D{address[8:]:0>7}" for address in addresses}
+
+    def check(result: dict[str, Any]) -> None:
+        assert {s["sn"] for s in result["devices"]} == {f"C201D{address[8:]:0>7}" for address in addresses}
+
+    if not both_ways:  # then the sweep manages alone
+        search_and_check(gateway, check_sweep, methods=["sweep"])
+    search_and_check(gateway, check)
 
 
 def test_confined_to_loopback_nothing_leaves(lab: Lab) -> None:
@@ -174,8 +236,11 @@ def test_cameras_in_one_network_on_two_wires_are_found_and_called_where_they_are
     cameras(first, "C201D0000002=10.77.0.11")
     cameras(second, "C101D0000003=10.77.0.12")
     both = {("C201D0000002", "10.77.0.11:443", "eth0"), ("C101D0000003", "10.77.0.12:443", "wlan0")}
-    result = search(gateway)
-    assert found_by(result, "sweep") == found_by(result, "broadcast") == both
+
+    def check(result: dict[str, Any]) -> None:
+        assert found_by(result, "sweep") == found_by(result, "broadcast") == both
+
+    search_and_check(gateway, check)
     for _, address, interface in both:
         host = address.removesuffix(":443")
         assert len(gateway.run(sys.executable, "-m", "tests.netns.handshake", host, interface).strip()) == 64

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def test_a_new_address_is_certified_without_a_restart(lab: Lab, tmp_path: Path) 
     assert told["urls"][0] == "https://sunmi-gateway-3a4f.local/"
     root = tmp_path / "root.pem"
     till.run("curl", "-sS", "--fail", "-o", str(root), "http://10.77.0.1/authority.pem")
-    call = ("curl", "-sS", "--fail", "--max-time", "5", "--cacert", str(root))
+    call = ("curl", "-sS", "--fail", "--max-time", "60", "--cacert", str(root))
     assert "ok" in till.run(*call, "https://10.77.0.1/healthz")
     assert "ok" in till.run(
         *call, "--resolve", "sunmi-gateway.local:443:10.77.0.1", "https://sunmi-gateway.local/healthz"
@@ -38,7 +37,6 @@ def test_a_new_address_is_certified_without_a_restart(lab: Lab, tmp_path: Path) 
     running.wait_for("192.168.77.1")
     assert "ok" in till.run(*call, "https://192.168.77.1/healthz")
     gateway.ip("address", "del", "10.77.0.1/24", "dev", "eth0")
-    end = time.monotonic() + 20
-    while "10.77.0.1" in running.wait_for("HTTPS is certified for", timeout_s=end - time.monotonic()):
+    while "10.77.0.1" in running.wait_for("HTTPS is certified for"):
         pass
     assert "ok" in till.run(*call, "https://192.168.77.1/healthz")

@@ -52,7 +52,7 @@ async def follow(office: HeadOffice, kind: str) -> AsyncIterator[Follower]:
 
 async def send(office: HeadOffice, kind: str, *numbers: int) -> None:
     async with office.client() as client:
-        jetstream = client.jetstream(timeout=5)
+        jetstream = client.jetstream(timeout=60)
         stored = [
             await jetstream.publish_async(event_subject("shop-1", kind), json.dumps({"n": number}).encode())
             for number in numbers

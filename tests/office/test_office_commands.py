@@ -411,7 +411,7 @@ async def test_events_are_printed_by_shop_type_and_time(
             "data": {"n": number},
         }
         async with office.client() as client:
-            await client.jetstream(timeout=5).publish(event_subject(shop, kind), json.dumps(event).encode())
+            await client.jetstream(timeout=60).publish(event_subject(shop, kind), json.dumps(event).encode())
     for family in ("camera.*", "camera", "*.motion", "camera.>"):
         status, output, errors = await terminal.run("events", "--type", family)
         assert status == 0, errors
@@ -440,7 +440,7 @@ async def test_times_are_those_of_the_servers(
     """A head office whose clock is wrong finds the events of the last hour, and its commands are not too late."""
     clock = SystemClock(tmp_path / "clock", datetime.now(UTC) + timedelta(days=days))
     async with office.client() as client:
-        await client.jetstream(timeout=5).publish(event_subject("north-1", f"clock.{days}"), b"{}")
+        await client.jetstream(timeout=60).publish(event_subject("north-1", f"clock.{days}"), b"{}")
     status, output, errors = await terminal.run("events", "--type", f"clock.{days}", clock=clock)
     assert status == 0, errors
     arrived_at, shop, kind, *_ = output.split()
