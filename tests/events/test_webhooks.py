@@ -1,6 +1,7 @@
 """Webhooks on a real database: what is damaged, fails or is slow stops and delays no other."""
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -15,7 +16,7 @@ from pytest_aiohttp import AiohttpServer
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.events.webhooks import Webhooks
-from gateway.events.webhooks.address import AddressPolicy
+from gateway.events.webhooks.address import AddressPolicy, LocalResolver
 from gateway.events.webhooks.attempt import create_secret
 from gateway.events.webhooks.delivery import Delivery
 from gateway.events.webhooks.table import Webhook, WebhookTable
@@ -190,3 +191,28 @@ async def test_names_that_are_not_found_delay_no_other(
         assert threading.active_count() < 100
     finally:
         answered.set()
+
+
+async def test_a_lookup_that_fails_when_nobody_waits_for_it_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def look_up(*_: Any) -> Any:
+        asked.set()
+        answered.wait()
+        raise socket.gaierror("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    resolver = LocalResolver(AddressPolicy(tuple), 1)
+    waiting = asyncio.ensure_future(resolver.resolve("lost.store"))
+    await asyncio.to_thread(asked.wait)
+    waiting.cancel()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(socket.gaierror):
+        await resolver.resolve("other.store")  # by the same thread, so that the first has ended
+    await resolver.close()
+    gc.collect()
+    assert [one.getMessage() for one in caplog.records] == []

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -117,8 +118,13 @@ class LocalResolver(AbstractResolver):
         if lookup is None:
             loop = asyncio.get_running_loop()
             lookup = self._lookups[key] = loop.run_in_executor(self._threads, _get_addresses, host, port, family)
-            lookup.add_done_callback(lambda _: self._lookups.pop(key, None))
+            lookup.add_done_callback(partial(self._forget, key))
         return await asyncio.shield(lookup)
+
+    def _forget(self, key: tuple[str, int, int], lookup: asyncio.Future[list[ResolveResult]]) -> None:
+        del self._lookups[key]
+        if not lookup.cancelled():
+            lookup.exception()  # of interest to nobody when all who asked have given up meanwhile
 
 
 def _is_ip_address(host: str) -> bool:
