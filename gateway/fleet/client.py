@@ -96,7 +96,7 @@ class _TlsTransport(TcpTransport):
         """
         writer = self._io_writer
         if writer is not None and writer is not self._bare_io_writer:
-            await asyncio.shield(writer.wait_closed())
+            await asyncio.shield(_wait_for_end(writer))
 
     @property
     def is_lost(self) -> bool:
@@ -108,6 +108,12 @@ class _TlsTransport(TcpTransport):
         """Close the line at once, if it is not closed. What TLS is under way on it ends with it."""
         if self._bare_io_writer is not None:
             self._bare_io_writer.transport.abort()
+
+
+async def _wait_for_end(writer: asyncio.StreamWriter) -> None:
+    """Wait until a line is closed. How it ended, as with a server that answered nothing, matters to nobody."""
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 class FleetClient(Client):

@@ -1,7 +1,7 @@
 """Discovery confined to loopback, on a UDP port that nobody else uses."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.discovery import Discovery
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
+from tests.discovery.device import received_over_tls
 
 
 @pytest.fixture
@@ -33,6 +34,15 @@ def seen() -> list[DiscoveredDevice]:
 
 
 Make = Callable[..., Discovery]
+
+
+@pytest.fixture(autouse=True)
+def nothing_over_tls() -> Iterator[None]:
+    """See that discovery sends nothing over a connection to a camera."""
+    yield
+    received = b"".join(received_over_tls)
+    received_over_tls.clear()
+    assert received == b""
 
 
 @pytest.fixture

@@ -145,6 +145,6 @@ async def test_a_server_that_reads_nothing_keeps_no_line(office: HeadOffice) -> 
     await until(lambda: writer.transport.get_write_buffer_size() > TLS_BUFFER_BYTES)
     await client.close()
     publishing.cancel()
-    await asyncio.wait([publishing])
+    await asyncio.gather(publishing, return_exceptions=True)
     await until(lambda: count_files() <= before)
     node.thaw()
