@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+from typing import cast
 from urllib.parse import urlparse
 
 import pytest
@@ -18,6 +19,7 @@ from gateway.fleet.credentials import load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.office import connect_client
 from gateway.office.server_configuration import CERTIFICATE, PRIVATE_KEY
+from gateway.simulator.certificates import camera_context
 from tests.fleet.cluster import HeadOffice
 from tests.waiting import until
 
@@ -148,3 +150,31 @@ async def test_a_server_that_reads_nothing_keeps_no_line(office: HeadOffice) -> 
     await asyncio.gather(publishing, return_exceptions=True)
     await until(lambda: count_files() <= before)
     node.thaw()
+
+
+async def test_a_line_that_ends_badly_once_nobody_waits_for_it_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    lines: list[asyncio.StreamWriter] = []
+    tls = camera_context(changed=False, client_certificate=False)
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with await asyncio.start_server(lambda _, line: lines.append(line), "127.0.0.1", 0, ssl=tls) as server:
+        host, port = server.sockets[0].getsockname()
+        line = FleetClient()._line
+        await line.connect(urlparse(f"tls://{host}:{port}"), 1000, 60)
+        await line.connect_tls(host, trusting, 1000, 60)
+        await until(lambda: lines)
+        silent = cast(asyncio.Transport, lines[0].transport)
+        silent.pause_reading()  # so the end of TLS is not answered
+        writer = line._io_writer
+        assert writer is not None
+        writer.close()
+        waiting = asyncio.create_task(line.wait_closed())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(TimeoutError):
+            await writer.wait_closed()
+        silent.abort()
+    gc.collect()
+    assert [one.getMessage() for one in caplog.records if one.name == "asyncio"] == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 from asyncio import constants
 from pathlib import Path
 
@@ -137,26 +136,3 @@ async def test_who_is_cancelled_while_a_line_ends_spoils_it_for_nobody(office: H
         await first
     await client.close()
     await line.wait_closed()
-
-
-async def test_a_line_that_ends_badly_once_nobody_waits_for_it_is_no_error(
-    office: HeadOffice, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = await connect_client(office.servers, load_credentials(office.chain.office_files))
-    assert isinstance(client, FleetClient)
-    line, writer = client._line, client._line._io_writer
-    assert writer is not None
-    [node] = office.nodes
-    node.freeze()
-    writer.close()
-    first = asyncio.create_task(line.wait_closed())
-    await asyncio.sleep(0)
-    first.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    with pytest.raises(TimeoutError):  # the server answers no end of TLS
-        await writer.wait_closed()
-    node.thaw()
-    await client.close()
-    gc.collect()
-    assert [one.getMessage() for one in caplog.records if one.name == "asyncio"] == []
