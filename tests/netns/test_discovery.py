@@ -37,8 +37,8 @@ def search_and_check(
 
     A scan of the default length stays as long; another becomes longer.
     """
-    for patience in range(10):
-        longer = 1 if timeout_s == DEFAULT_SCAN_S else 2**patience
+    for attempt in range(10):
+        longer = 1 if timeout_s == DEFAULT_SCAN_S else 2**attempt
         begin, waited = time.monotonic(), read_cpu_wait_s()
         result = search(host, min(timeout_s * longer, 30), **settings)
         is_busy = read_cpu_wait_s() - waited > _BUSY_SHARE * (time.monotonic() - begin)
