@@ -149,7 +149,7 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
     # A person is asked to go back only if the camera does not appear by itself: some hosts are in both networks.
     may_ask_person = job.via_hotspot
     deadline = loop_time() + (timeouts.reach_s if may_ask_person else timeouts.rejoin_s)
-    decided = False
+    decided = False  # until the camera has left, or has had its time for that
     while True:
         devices = await context.scan()
         decided = decided or loop_time() >= left_by or not (devices or await _answers_handshake(context, left_by))
